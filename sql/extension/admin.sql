@@ -1,0 +1,91 @@
+-- For administrators: who may use joborch, queues, and copies of a database.
+
+-- ---- who may use it ----
+
+CREATE FUNCTION joborch_internal.require_existing_role(p_role text) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	PERFORM FROM pg_roles r WHERE r.rolname = p_role;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'undefined_object',
+			MESSAGE = format('role "%s" does not exist', p_role);
+	END IF;
+END
+$$;
+
+CREATE FUNCTION joborch_internal.grant_usage(p_role text, p_network boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	PERFORM joborch_internal.require_role('joborch_admin');
+	PERFORM joborch_internal.require_existing_role(p_role);
+	IF p_network THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'feature_not_supported',
+			MESSAGE = 'this version of joborch has no network steps',
+			HINT = format('SELECT joborch.grant_usage(%L);', p_role);
+	END IF;
+	EXECUTE format('GRANT joborch_user TO %I', p_role);
+	PERFORM joborch_internal.record('usage_granted', NULL, NULL, NULL, jsonb_build_object('role', p_role));
+END
+$$;
+
+CREATE FUNCTION joborch.grant_usage(role text, network boolean DEFAULT false) RETURNS void
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
+COMMENT ON FUNCTION joborch.grant_usage(text, boolean) IS 'lets a role define and run jobs, in every database with joborch';
+
+CREATE FUNCTION joborch_internal.revoke_usage(p_role text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	PERFORM joborch_internal.require_role('joborch_admin');
+	PERFORM joborch_internal.require_existing_role(p_role);
+	EXECUTE format('REVOKE joborch_user FROM %I', p_role);
+	PERFORM joborch_internal.record('usage_revoked', NULL, NULL, NULL, jsonb_build_object('role', p_role));
+END
+$$;
+
+CREATE FUNCTION joborch.revoke_usage(role text) RETURNS void
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
+COMMENT ON FUNCTION joborch.revoke_usage(text) IS 'takes back grant_usage(); jobs of the role still run until they are altered or it is locked out';
+
+-- ---- queues ----
+
+CREATE FUNCTION joborch_internal.create_queue(p_name text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	PERFORM joborch_internal.require_role('joborch_operator');
+	IF p_name IS NULL OR octet_length(p_name) NOT BETWEEN 1 AND 63 THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'invalid_name',
+			MESSAGE = format('"%s" cannot be the name of a queue', left(p_name, 64)),
+			DETAIL = 'A name has 1 to 63 bytes.';
+	END IF;
+	INSERT INTO joborch_internal.queue (name) VALUES (p_name);
+	PERFORM joborch_internal.record('queue_created', NULL, NULL, NULL, jsonb_build_object('name', p_name));
+EXCEPTION WHEN unique_violation THEN
+	RAISE EXCEPTION USING
+		ERRCODE = 'duplicate_object',
+		MESSAGE = format('queue "%s" exists already', p_name);
+END
+$$;
+
+CREATE FUNCTION joborch.create_queue(name text) RETURNS void
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
+COMMENT ON FUNCTION joborch.create_queue(text) IS 'makes a queue for runs to wait in';
+
+-- ---- copies ----
+
+CREATE FUNCTION joborch_internal.adopt_database() RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	PERFORM joborch_internal.require_role('joborch_admin');
+	PERFORM joborch_internal.adopt();
+	PERFORM joborch_internal.record('database_adopted', NULL, NULL, NULL, NULL);
+END
+$$;
+
+CREATE FUNCTION joborch.adopt_database() RETURNS void
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
+COMMENT ON FUNCTION joborch.adopt_database()
+IS 'lets the unfinished runs of a copied or restored database go on here; make sure that they do not go on in the original too';
+

@@ -1,0 +1,69 @@
+-- Who may do what.  Nothing is granted to PUBLIC, no base table to anybody.
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA joborch, joborch_internal FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA joborch, joborch_internal FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA joborch_internal FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA joborch TO joborch_user;
+GRANT SELECT ON ALL TABLES IN SCHEMA joborch TO joborch_user;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA joborch TO joborch_user;
+
+-- These ask the caller's role themselves; without the grant they say so sooner.
+REVOKE EXECUTE ON FUNCTION joborch."check"(), joborch.create_queue(text) FROM joborch_user;
+GRANT EXECUTE ON FUNCTION joborch."check"(), joborch.create_queue(text) TO joborch_operator;
+REVOKE EXECUTE ON FUNCTION joborch.adopt_database(), joborch.grant_usage(text, boolean), joborch.revoke_usage(text) FROM joborch_user;
+GRANT EXECUTE ON FUNCTION joborch.adopt_database(), joborch.grant_usage(text, boolean), joborch.revoke_usage(text) TO joborch_admin;
+
+-- What views call runs with the rights of who reads them.  Only the views can
+-- reach these: their schema is closed.
+GRANT EXECUTE ON FUNCTION
+	joborch_internal.now(),
+	joborch_internal.run_state(bigint, integer, boolean, timestamptz),
+	joborch_internal.steps_of_run(bigint),
+	joborch_internal.workers(),
+	joborch_internal.waiting(),
+	joborch_internal.definition_steps(jsonb),
+	joborch_internal.error_classes(),
+	joborch_internal.status_word("char"),
+	joborch_internal.priority_word(smallint)
+TO joborch_user;
+
+-- ---- the second wall ----
+--
+-- Should anybody be granted a table by mistake, he sees there what he sees in the views.
+
+ALTER TABLE joborch_internal.instance ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.queue ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.job_version ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.live ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.step ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.ends ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.attempt ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.timers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.marks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.run_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.event ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY seen ON joborch_internal.queue FOR SELECT USING (true);
+CREATE POLICY seen ON joborch_internal.job FOR SELECT USING (joborch.visible(owner, tenant));
+CREATE POLICY seen ON joborch_internal.job_version FOR SELECT USING (joborch.visible(owner, NULL));
+CREATE POLICY seen ON joborch_internal.run FOR SELECT USING (joborch.visible(owner, tenant));
+CREATE POLICY seen ON joborch_internal.live FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = live.run_id));
+CREATE POLICY seen ON joborch_internal.step FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = step.run_id));
+CREATE POLICY seen ON joborch_internal.ends FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = ends.run_id));
+CREATE POLICY seen ON joborch_internal.attempt FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = attempt.run_id));
+CREATE POLICY seen ON joborch_internal.timers FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = timers.run_id));
+CREATE POLICY seen ON joborch_internal.marks FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = marks.run_id));
+CREATE POLICY seen ON joborch_internal.run_key FOR SELECT USING (joborch.visible(owner, NULL));
+CREATE POLICY seen ON joborch_internal.event FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = event.run_id)
+		OR EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = event.job_id));
+

@@ -1,0 +1,53 @@
+/*
+ * books.h
+ *		Writes what an attempt came to: the rows of its step and its run's end.
+ *
+ * Every function works inside the open transaction and raises on failure; the
+ * caller commits.
+ */
+#ifndef JO_BOOKS_H
+#define JO_BOOKS_H
+
+#include "defcache.h"
+#include "shmem.h"
+#include "store.h"
+
+/* One try of a step, as its slot knows it. */
+typedef struct JoAttempt
+{
+	int64		run_id;
+	int32		step;
+	int32		attempt;
+	int32		epoch;
+	int32		epoch_attempts; /* tries charged before this one, since the last recover */
+	TimestampTz started_at;
+	TimestampTz run_started_at;
+	int64		version_id;
+} JoAttempt;
+
+extern void jo_books_attempt(const JoSlot *slot, JoAttempt *attempt);
+
+/*
+ * The step is final.  A row in attempt is added unless it simply succeeded at
+ * the first try.
+ */
+extern void jo_books_finish(const JoAttempt *attempt, char status, Jsonb *output,
+							Jsonb *error, Jsonb *notices);
+
+/*
+ * The attempt failed.  JO_OUTCOME_RETRY (attempt and timer written) or
+ * JO_OUTCOME_FAILED (attempt and step written), by the step's retry policy; step
+ * NULL: no retry.  *retry_due is set with RETRY.
+ */
+extern JoOutcome jo_books_fail(const JoAttempt *attempt, const JoStepDef *step,
+							   int sqlstate, Jsonb *error, Jsonb *notices,
+							   TimestampTz *retry_due);
+
+/*
+ * The run's end after the success of its last step; false when the live row was
+ * touched by somebody: then the dispatcher ends the run.
+ */
+extern bool jo_books_end_completed(const JoAttempt *attempt, ItemPointer live_tid,
+								   int completed, int failed, int skipped);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * clock.c
+ *		The only clock of joborch; test builds can move it.
+ */
+#include "joborch.h"
+
+#include "clock.h"
+#include "shmem.h"
+#include "utils/timestamp.h"
+
+TimestampTz
+jo_clock_now(void)
+{
+#ifdef JOBORCH_TEST
+	if (jo_shared != NULL)
+		return GetCurrentTimestamp() + jo_shared->clock_offset;
+#endif
+	return GetCurrentTimestamp();
+}
+
+long
+jo_clock_ms_until(TimestampTz when, long limit)
+{
+	return Min(TimestampDifferenceMilliseconds(jo_clock_now(), when), limit);
+}

@@ -1,0 +1,17 @@
+/*
+ * clock.h
+ *		The only clock of joborch; test builds can move it.
+ */
+#ifndef JO_CLOCK_H
+#define JO_CLOCK_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+
+/* Now, not the transaction's start. Raises nothing, takes no lock. */
+extern TimestampTz jo_clock_now(void);
+
+/* Milliseconds from now to a time, 0 if past, at most limit; for latch time-outs. */
+extern long jo_clock_ms_until(TimestampTz when, long limit);
+
+#endif

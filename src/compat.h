@@ -1,0 +1,43 @@
+/*
+ * compat.h
+ *		What differs between PostgreSQL 15, 16 and 17: the only file that asks
+ *		for the server's version.
+ */
+#ifndef JO_COMPAT_H
+#define JO_COMPAT_H
+
+#include "postgres.h"
+#include "catalog/pg_database.h"
+#include "utils/acl.h"
+
+#if PG_VERSION_NUM < 150000
+#error "joborch needs PostgreSQL 15 or newer"
+#endif
+
+/* Is the role the owner of the database (or a superuser)? */
+#if PG_VERSION_NUM >= 160000
+#define jo_compat_owns_database(dboid, role) \
+	object_ownercheck(DatabaseRelationId, (dboid), (role))
+#define jo_compat_database_aclcheck(dboid, role, mode) \
+	object_aclcheck(DatabaseRelationId, (dboid), (role), (mode))
+#else
+#define jo_compat_owns_database(dboid, role) pg_database_ownercheck((dboid), (role))
+#define jo_compat_database_aclcheck(dboid, role, mode) \
+	pg_database_aclcheck((dboid), (role), (mode))
+#endif
+
+/* Left behind by an interrupted DROP DATABASE; minor releases before 15.4 do not know it. */
+#ifdef DATCONNLIMIT_INVALID_DB
+#define jo_compat_database_is_invalid(form) ((form)->datconnlimit == DATCONNLIMIT_INVALID_DB)
+#else
+#define jo_compat_database_is_invalid(form) false
+#endif
+
+/* Settings of newer servers that a process which works for all must not inherit. */
+#if PG_VERSION_NUM >= 170000
+#define JO_COMPAT_PINNED_SETTINGS {"transaction_timeout", "0"},
+#else
+#define JO_COMPAT_PINNED_SETTINGS
+#endif
+
+#endif

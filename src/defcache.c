@@ -1,0 +1,242 @@
+/*
+ * defcache.c
+ *		Parsed definitions of this process, by version_id.
+ *
+ * A version never changes, so what was parsed once is good until the extension
+ * itself goes.  Each has a memory context of its own, which also holds what other
+ * files keep per version (plans, compiled paths).  Reads the definition tables
+ * through store.c; touches this process's memory only.
+ */
+#include "joborch.h"
+
+#include "common/int.h"
+#include "defcache.h"
+#include "errors.h"
+#include "jsonbuild.h"
+#include "sqlstep.h"
+#include "store.h"
+#include "utils/datetime.h"
+#include "utils/memutils.h"
+
+#define MAX_ENTRIES 200
+#define MAX_BYTES ((int64) 64 * 1024 * 1024)
+
+typedef struct CacheEntry
+{
+	int64		version_id;		/* hash key */
+	JoCachedJob *job;
+} CacheEntry;
+
+static HTAB *cache = NULL;
+static int64 cache_bytes = 0;
+static uint64 cache_clock = 0;
+static JoCachedJob *latest = NULL;	/* runs of one job follow each other */
+
+const JoDefinitionHooks jo_definition_hooks = {
+	.parse_duration = jo_parse_duration
+};
+
+static void
+create_cache(void)
+{
+	HASHCTL		control;
+
+	memset(&control, 0, sizeof(control));
+	control.keysize = sizeof(int64);
+	control.entrysize = sizeof(CacheEntry);
+	control.hcxt = TopMemoryContext;
+	cache = hash_create("joborch definitions", MAX_ENTRIES, &control,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static void
+raise_unreadable(int64 version_id, const JoFindings *findings)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_JO_INVALID_DEFINITION),
+			 errmsg("stored job definition %lld cannot be read", (long long) version_id),
+			 findings->n > 0 ?
+			 errdetail("%s: %s", findings->list[0].path, findings->list[0].message) : 0,
+			 errhint("Save the job again with joborch.create_job().")));
+}
+
+/* Reads and parses into the current context, which becomes the job's. */
+static JoCachedJob *
+load_job(int64 version_id)
+{
+	JoCachedJob *job = palloc0(sizeof(JoCachedJob));
+	JoFindings	findings;
+	JoVersionRow version;
+	JoJobRow	row;
+	char	   *text;
+
+	if (!jo_store_version(version_id, jo_store_latest(), &version))
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_JOB_NOT_FOUND),
+				 errmsg("job version %lld does not exist", (long long) version_id)));
+	text = JsonbToCString(NULL, &version.definition->root, VARSIZE(version.definition));
+	memset(&findings, 0, sizeof(findings));
+	job->definition = jo_definition_parse(text, strlen(text), &jo_definition_hooks, &findings);
+	if (job->definition == NULL)
+		raise_unreadable(version_id, &findings);
+	pfree(text);
+
+	job->version_id = version_id;
+	job->job_id = version.job_id;
+	job->version = version.version;
+	if (version.job_id != 0 && jo_store_job(version.job_id, jo_store_latest(), &row))
+		job->job_name = row.name;
+	job->plans = palloc0(sizeof(struct JoSqlPlans *) * Max(job->definition->nsteps, 1));
+	return job;
+}
+
+/* The work of jo_defcache_get() when the version is not there yet. */
+static JoCachedJob *
+add_job(int64 version_id)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	CacheEntry *entry;
+	JoCachedJob *job;
+
+	/* under the caller's context until it is whole, so that an error leaves nothing */
+	context = AllocSetContextCreate(caller, "joborch definition", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	job = load_job(version_id);
+	job->context = context;
+	MemoryContextSwitchTo(caller);
+
+	entry = hash_search(cache, &version_id, HASH_ENTER, NULL);
+	entry->job = job;
+	MemoryContextSetParent(context, TopMemoryContext);
+	jo_defcache_account(job, MemoryContextMemAllocated(context, true));
+	return job;
+}
+
+JoCachedJob *
+jo_defcache_get(int64 version_id)
+{
+	CacheEntry *entry;
+
+	if (latest != NULL && latest->version_id == version_id)
+	{
+		latest->last_use = ++cache_clock;
+		return latest;
+	}
+	if (cache == NULL)
+		create_cache();
+	entry = hash_search(cache, &version_id, HASH_FIND, NULL);
+	latest = entry != NULL ? entry->job : add_job(version_id);
+	latest->last_use = ++cache_clock;
+	return latest;
+}
+
+void
+jo_defcache_account(JoCachedJob *job, int64 bytes)
+{
+	job->bytes += bytes;
+	cache_bytes += bytes;
+}
+
+static void
+drop_job(JoCachedJob *job)
+{
+	int			i;
+
+	if (job == latest)
+		latest = NULL;
+	hash_search(cache, &job->version_id, HASH_REMOVE, NULL);
+	cache_bytes -= job->bytes;
+	for (i = 0; i < job->definition->nsteps; i++)
+	{
+		if (job->plans[i] != NULL)
+			jo_sqlstep_free_plans(job->plans[i]);
+	}
+	MemoryContextDelete(job->context);
+}
+
+static JoCachedJob *
+find_oldest(void)
+{
+	HASH_SEQ_STATUS scan;
+	CacheEntry *entry;
+	JoCachedJob *oldest = NULL;
+
+	hash_seq_init(&scan, cache);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (oldest == NULL || entry->job->last_use < oldest->last_use)
+			oldest = entry->job;
+	}
+	return oldest;
+}
+
+/* Drops what was not used for longest.  Raises nothing. */
+void
+jo_defcache_trim(void)
+{
+	if (cache == NULL)
+		return;
+	/* the newest stays, however large: it is most likely the next one as well */
+	while (hash_get_num_entries(cache) > MAX_ENTRIES ||
+		   (cache_bytes > MAX_BYTES && hash_get_num_entries(cache) > 1))
+		drop_job(find_oldest());
+}
+
+void
+jo_defcache_clear(void)
+{
+	if (cache == NULL)
+		return;
+	while (hash_get_num_entries(cache) > 0)
+		drop_job(find_oldest());
+}
+
+/* A month counts 30 days and a day 24 hours; false on overflow. */
+static bool
+sum_interval(const struct pg_itm_in *parts, int64 *microseconds)
+{
+	int64		days;
+	int64		years;
+	int64		total;
+
+	if (pg_mul_s64_overflow(parts->tm_year, MONTHS_PER_YEAR, &years) ||
+		pg_add_s64_overflow(years, parts->tm_mon, &days) ||
+		pg_mul_s64_overflow(days, DAYS_PER_MONTH, &days) ||
+		pg_add_s64_overflow(days, parts->tm_mday, &days) ||
+		pg_mul_s64_overflow(days, USECS_PER_DAY, &total) ||
+		pg_add_s64_overflow(total, parts->tm_usec, &total))
+		return false;
+	*microseconds = total;
+	return true;
+}
+
+/*
+ * Not through interval_in(), which raises: a definition's reader collects what is
+ * wrong and must not need a sub-transaction for it.
+ */
+bool
+jo_parse_duration(const char *text, int64 *microseconds)
+{
+	struct pg_itm_in parts;
+	char	   *field[MAXDATEFIELDS];
+	int			ftype[MAXDATEFIELDS];
+	char		work[256];
+	char		iso[256];
+	int			nfields;
+	int			type = DTK_DELTA;
+	int			error;
+
+	memset(&parts, 0, sizeof(parts));
+	error = ParseDateTime(text, work, sizeof(work), field, ftype, MAXDATEFIELDS, &nfields);
+	if (error == 0)
+		error = DecodeInterval(field, ftype, nfields, INTERVAL_FULL_RANGE, &type, &parts);
+	if (error == DTERR_BAD_FORMAT)
+	{
+		if (strlcpy(iso, text, sizeof(iso)) >= sizeof(iso))
+			return false;
+		memset(&parts, 0, sizeof(parts));
+		error = DecodeISO8601Interval(iso, &type, &parts);
+	}
+	return error == 0 && type == DTK_DELTA && sum_interval(&parts, microseconds);
+}

@@ -1,0 +1,208 @@
+/*
+ * definition.c
+ *		A job's definition: from JSON text to a checked JoDefinition.
+ *
+ * Reads the job's own keys and calls, in order, the readers of defaults, input,
+ * steps, and the checks of what hangs together.  Everything that is wrong is a
+ * finding; nothing is dropped in silence.
+ *
+ * A leaf: besides memory it asks its surroundings only for the length of an
+ * interval, through JoDefinitionHooks.
+ */
+#include "defparse.h"
+
+#include <string.h>
+
+#define MAX_RECOVERY_ATTEMPTS 1000
+
+static const char *const job_keys[] = {
+	"description", "input", "vars", "defaults", "timeout", "queue", "priority", "tags",
+	"max_recovery_attempts", "durability", "output", "steps", "on_failure", "finally",
+	"metadata", "run_as", "owner", "retention", "draft", NULL
+};
+
+/* Keys of the design that are not built yet; nodes and edges are the visual form. */
+static const char *const unbuilt_keys[] = {
+	"concurrency", "run_retry", "on_timeout", "compensate", "cache", "foreach", "nodes", "edges",
+	"connections", NULL
+};
+
+/* The job's keys that the engine reads. */
+static void
+read_job_settings(JoDefReader *reader, const cJSON *json, const JoPath *top)
+{
+	static const char *const durabilities[] = {"run", "step", "async", NULL};
+	JoDefinition *definition = reader->definition;
+	const cJSON *member;
+	const char *queue;
+	int			word;
+	JoPath		at;
+
+	if ((member = jo_def_get(json, top, "timeout", &at)) != NULL)
+		jo_def_duration(reader, member, &at, &definition->timeout);
+	if ((member = jo_def_get(json, top, "queue", &at)) != NULL &&
+		(queue = jo_def_name(reader, member, &at)) != NULL)
+		definition->queue = pstrdup(queue);
+	if ((member = jo_def_get(json, top, "priority", &at)) != NULL)
+		jo_def_priority(reader, member, &at, &definition->priority);
+	if ((member = jo_def_get(json, top, "durability", &at)) != NULL &&
+		jo_def_word(reader, member, &at, durabilities, &word))
+		definition->durability = (JoDurability) word;
+	if ((member = jo_def_get(json, top, "max_recovery_attempts", &at)) != NULL)
+		jo_def_integer(reader, member, &at, 0, MAX_RECOVERY_ATTEMPTS,
+					   &definition->max_recovery_attempts);
+	if ((member = jo_def_get(json, top, "vars", &at)) != NULL && jo_def_object(reader, member, &at))
+	{
+		jo_def_refuse_templates(reader, member, &at, "\"vars\"");
+		definition->vars = jo_json_print(member);
+	}
+	if ((member = jo_def_get(json, top, "output", &at)) != NULL)
+		definition->output = jo_def_value(reader, member, &at);
+}
+
+static void
+read_run_as(JoDefReader *reader, const cJSON *json, const JoPath *top)
+{
+	JoPath		at;
+	const cJSON *member = jo_def_get(json, top, "run_as", &at);
+	const char *word;
+
+	if (member == NULL || (word = jo_def_string(reader, member, &at)) == NULL)
+		return;
+	if (strcmp(word, "caller") == 0)
+		reader->definition->run_as_caller = true;
+	else if (strcmp(word, "owner") != 0)
+		jo_def_report(reader, "invalid_value", &at, "Give \"run_as\" with a role to the steps that need it.",
+					  "a job's \"run_as\" is \"owner\" or \"caller\", not \"%s\"", jo_words_show(word));
+}
+
+/* Keys that others keep and use: only their form is checked here. */
+static void
+check_job_details(JoDefReader *reader, const cJSON *json, const JoPath *top)
+{
+	const cJSON *member;
+	const char *description;
+	char	  **tags;
+	int			ntags;
+	int64		retention;
+	bool		draft;
+	JoPath		at;
+
+	if ((member = jo_def_get(json, top, "description", &at)) != NULL &&
+		(description = jo_def_string(reader, member, &at)) != NULL)
+		reader->definition->description = pstrdup(description);
+	if ((member = jo_def_get(json, top, "metadata", &at)) != NULL)
+		jo_def_object(reader, member, &at);
+	if ((member = jo_def_get(json, top, "tags", &at)) != NULL)
+		jo_def_strings(reader, member, &at, &ntags, &tags);
+	if ((member = jo_def_get(json, top, "owner", &at)) != NULL)
+		jo_def_name(reader, member, &at);
+	if ((member = jo_def_get(json, top, "retention", &at)) != NULL)
+		jo_def_duration(reader, member, &at, &retention);
+	if ((member = jo_def_get(json, top, "draft", &at)) != NULL)
+		jo_def_bool(reader, member, &at, &draft);
+}
+
+static void
+check_job_keys(JoDefReader *reader, const cJSON *json, const JoPath *top)
+{
+	const cJSON *name = cJSON_GetObjectItemCaseSensitive(json, "name");
+	JoPath		at = {top, "name", 0};
+
+	if (name != NULL)
+	{
+		const char *keys[lengthof(job_keys) + 1];
+
+		/* most other systems have it; say where it goes instead of guessing a key */
+		jo_def_report(reader, "unknown_key", &at,
+					  "Give the name as the first argument of joborch.create_job().",
+					  "a definition has no key \"name\"");
+		memcpy(keys, job_keys, sizeof(job_keys));
+		keys[lengthof(job_keys) - 1] = "name";
+		keys[lengthof(job_keys)] = NULL;
+		jo_def_check_keys(reader, json, top, "a definition", keys, unbuilt_keys);
+		return;
+	}
+	jo_def_check_keys(reader, json, top, "a definition", job_keys, unbuilt_keys);
+}
+
+static void
+read_job(JoDefReader *reader)
+{
+	static const JoPath top = {NULL, NULL, 0};
+	const cJSON *json = reader->root;
+	JoDefinition *definition = reader->definition;
+	const cJSON *member;
+	JoPath		at;
+
+	definition->priority = 2;
+	definition->max_recovery_attempts = 3;
+	jo_def_check_duplicate_keys(reader, json, &top);
+	check_job_keys(reader, json, &top);
+	read_job_settings(reader, json, &top);
+	read_run_as(reader, json, &top);
+	check_job_details(reader, json, &top);
+	member = jo_def_get(json, &top, "defaults", &at);
+	jo_def_read_defaults(reader, member, &at);
+	if ((member = jo_def_get(json, &top, "input", &at)) != NULL)
+		jo_def_read_input(reader, member, &at);
+
+	jo_def_collect_steps(reader);
+	for (int i = 0; i < definition->nsteps; i++)
+	{
+		reader->step = definition->steps[i].name;
+		jo_def_read_step(reader, &definition->steps[i]);
+	}
+	reader->step = NULL;
+	jo_def_index_names(reader);
+	jo_def_read_dependencies(reader);
+	jo_def_check_cycles(reader);
+	jo_def_check_references(reader);
+}
+
+/* Reports a text that is not JSON; NULL. */
+static cJSON *
+parse_text(JoDefReader *reader, const char *text, size_t length)
+{
+	static const JoPath top = {NULL, NULL, 0};
+	char	   *error;
+	cJSON	   *json = jo_json_parse(text, length, &error);
+	char	   *ignored;
+
+	if (json == NULL)
+		jo_def_report(reader,
+					  jo_json_check(text, length, &ignored) == JO_JSON_SYNTAX ? "syntax_error" : "limit_exceeded",
+					  &top, NULL, "%s", error);
+	else if (!cJSON_IsObject(json))
+		jo_def_report(reader, "schema_error", &top, NULL, "a definition is a JSON object");
+	return json;
+}
+
+JoDefinition *
+jo_definition_parse(const char *json, size_t length, const JoDefinitionHooks *hooks,
+					JoFindings *findings)
+{
+	JoDefReader reader;
+	cJSON	   *root;
+	int			errors_before = findings->nerrors;
+
+	memset(&reader, 0, sizeof(reader));
+	reader.findings = findings;
+	reader.hooks = hooks;
+	reader.definition = palloc0(sizeof(JoDefinition));
+	root = parse_text(&reader, json, length);
+	reader.root = root;
+
+	/* the tree is malloc'ed: it must go even if memory for the rest runs out */
+	PG_TRY();
+	{
+		if (cJSON_IsObject(root))
+			read_job(&reader);
+	}
+	PG_FINALLY();
+	{
+		jo_json_free(root);
+	}
+	PG_END_TRY();
+	return findings->nerrors > errors_before ? NULL : reader.definition;
+}

@@ -1,0 +1,270 @@
+/*
+ * dispatcher.c
+ *		One process per database that has the extension: keeps the lists full.
+ *
+ * Why it exists: executors take steps from shared memory; somebody must bring
+ * runs from the tables there, in order, start executors, look after timers, and
+ * write what executors cannot (ends of failed runs, failures of dead steps).
+ * The launcher starts it and starts it again when it dies; everything it knows
+ * is in shared memory and rows, so it goes on where the last one stopped.  It is
+ * connected as the bootstrap superuser and runs no user's expression.  It sleeps
+ * on its latch until somebody commits, an executor asks, or the next time is due.
+ */
+#include "joborch.h"
+
+#include "access/xact.h"
+#include "active.h"
+#include "careful.h"
+#include "clock.h"
+#include "controls.h"
+#include "debugpoint.h"
+#include "dispatcher.h"
+#include "finish.h"
+#include "guc.h"
+#include "handout.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "pool.h"
+#include "refill.h"
+#include "storage/ipc.h"
+#include "store.h"
+#include "timers.h"
+#include "txn.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "worker.h"
+
+#define LOCKED_RETRY_MS 50		/* a run whose row somebody holds */
+#define ERROR_PAUSE_MS 1000		/* after an error of our own */
+
+static JoDatabase *database = NULL;
+static MemoryContext loop_context = NULL;
+static bool counting = false;	/* jo_careful_begin() was called: end it in order */
+
+/* ---- coming and going ---- */
+
+static void
+leave(int code, Datum argument)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	if (database->dispatcher_pid == MyProcPid)
+	{
+		database->dispatcher = NULL;
+		database->dispatcher_pid = 0;
+	}
+	jo_shmem_wake(jo_shared->launcher);
+	LWLockRelease(jo_shared->lock);
+}
+
+/* Steps in flight at an orderly stop are not to blame for it. */
+static void
+say_goodbye(int code, Datum argument)
+{
+	AbortOutOfAnyTransaction();
+	if (counting && code != 2)
+		jo_careful_end();
+}
+
+static void
+attach(int index)
+{
+	database = &jo_shared->databases[index];
+	(void) jo_shmem_area();
+	on_shmem_exit(leave, (Datum) 0);
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	if (database->dboid != jo_worker_database() || database->state != JO_DATABASE_STARTING)
+	{
+		LWLockRelease(jo_shared->lock);
+		proc_exit(0);
+	}
+	database->dispatcher = MyLatch;
+	database->dispatcher_pid = MyProcPid;
+	LWLockRelease(jo_shared->lock);
+}
+
+static void
+set_state(JoDatabaseState state)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	if (database->state != JO_DATABASE_RELEASED)
+		database->state = state;
+	LWLockRelease(jo_shared->lock);
+}
+
+/* Everything of this database in memory goes: the extension was dropped. */
+static void
+forget_all(void)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	while (jo_shmem_next_todo(database) != NULL)
+		;
+	for (int i = 0; i < jo_shared->max_runs; i++)
+	{
+		JoActiveRun *run = &jo_shared->runs[i];
+
+		if (run->state == JO_ACTIVE_FREE || run->dboid != database->dboid ||
+			run->state == JO_ACTIVE_RESERVED)
+			continue;
+		jo_handout_withdraw(run);
+		if (run->in_flight == 0)
+			jo_active_remove(run);
+		else
+			run->reload = true;
+	}
+	for (int i = 0; i < jo_shared->nslots; i++)
+	{
+		JoSlot	   *slot = &jo_shared->slots[i];
+
+		if (slot->dboid == database->dboid && slot->state != JO_SLOT_FREE)
+		{
+			slot->quit = true;
+			jo_shmem_wake(slot->latch);
+		}
+	}
+	jo_shapes_forget(database->dboid);
+	database->ncursors = database->nranges = database->ncontrols = 0;
+	database->boot_run_id = 0;
+	LWLockRelease(jo_shared->lock);
+}
+
+static bool
+extension_exists(void)
+{
+	bool		exists;
+
+	jo_txn_begin();
+	exists = jo_store_exists();
+	jo_txn_commit();
+	return exists;
+}
+
+void
+jo_dispatcher_leave_if_gone(JoDatabase *mine)
+{
+	Assert(mine == database);
+	if (extension_exists())
+		return;
+	counting = false;
+	forget_all();
+	set_state(JO_DATABASE_GONE);
+	proc_exit(0);
+}
+
+/* First look at the tables; waits here as long as they are a copy's. */
+static void
+begin(void)
+{
+	jo_dispatcher_leave_if_gone(database);
+	while (!jo_careful_begin(database))
+	{
+		set_state(JO_DATABASE_HELD);
+		(void) jo_worker_wait(jo_guc_recheck_interval);
+		jo_dispatcher_leave_if_gone(database);
+		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+		database->ncontrols = 0;
+		LWLockRelease(jo_shared->lock);
+	}
+	counting = true;
+	jo_refill_begin(database);
+	jo_timers_begin(database);
+	set_state(JO_DATABASE_RUNNING);
+}
+
+/* ---- the loop ---- */
+
+static long
+sooner(long timeout, TimestampTz when)
+{
+	return when == 0 ? timeout : jo_clock_ms_until(when, timeout);
+}
+
+/* One round; returns how long nothing will happen by itself, in ms. */
+static long
+serve(void)
+{
+	TimestampTz now = jo_clock_now();
+	long		timeout = jo_guc_recheck_interval;
+	bool		locked;
+
+	MemoryContextReset(loop_context);
+	MemoryContextSwitchTo(loop_context);
+	jo_finish_dead(database);
+	jo_controls_serve(database);
+	jo_timers_fire(database, now);
+	if (jo_refill(database, now))
+		timeout = 0;
+	locked = jo_finish_todo(database);
+	if (locked)
+		timeout = Min(timeout, LOCKED_RETRY_MS);
+	if (jo_pool_grow(database, now))
+		timeout = Min(timeout, JO_POOL_GROW_MS);
+	jo_careful_mark_long(database, now);
+	jo_careful_expire(database, now);
+
+	timeout = sooner(timeout, jo_careful_next(database));
+	timeout = sooner(timeout, jo_refill_next(database));
+	timeout = sooner(timeout, jo_timers_next(database));
+	timeout = sooner(timeout, jo_pool_next(database));
+	if (database->careful)
+		timeout = sooner(timeout, database->careful_until);
+	return timeout;
+}
+
+static void
+rest(long timeout)
+{
+	if (timeout > 0)
+	{
+		pgstat_report_activity(STATE_IDLE, NULL);
+		pgstat_report_stat(true);
+	}
+	(void) jo_worker_wait(timeout);
+}
+
+/* An error of our own: say it, and let things settle before the next try. */
+static void
+ride_out_error(void)
+{
+	MemoryContextSwitchTo(loop_context);
+	HOLD_INTERRUPTS();
+	EmitErrorReport();
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	RESUME_INTERRUPTS();
+	MemoryContextSwitchTo(loop_context);
+	(void) jo_worker_wait(ERROR_PAUSE_MS);
+	jo_dispatcher_leave_if_gone(database);
+	jo_refill_distrust(database);
+}
+
+static void
+serve_guarded(void)
+{
+	PG_TRY();
+	{
+		long		timeout = serve();
+
+		JO_DEBUG_POINT("dispatcher-round");
+		rest(timeout);
+	}
+	PG_CATCH();
+	{
+		ride_out_error();
+	}
+	PG_END_TRY();
+}
+
+void
+joborch_dispatcher_main(Datum argument)
+{
+	jo_worker_init(JO_PROCESS_DISPATCHER);
+	attach(DatumGetInt32(argument));
+	jo_worker_connect(jo_worker_database(), InvalidOid);
+	SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	before_shmem_exit(say_goodbye, (Datum) 0);
+	loop_context = AllocSetContextCreate(TopMemoryContext, "joborch dispatcher", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(loop_context);
+	begin();
+	for (;;)
+		serve_guarded();
+}

@@ -1,0 +1,560 @@
+/*
+ * executor.c
+ *		One process, one database, one role: runs SQL steps as that role.
+ *
+ * Why it exists: a step must have exactly its owner's rights, so the process
+ * connects as the owner for its whole life and never is anybody else.  The
+ * dispatcher starts it for a class (database, role) that has ready steps; it
+ * takes steps from the class's lists itself and stays warm until it has been
+ * idle for joborch.executor_idle_timeout.
+ *
+ * One step is one transaction: the owner's SQL, then, by direct heap access and
+ * without changing the user, the step's row and (after the last step) the end
+ * of the run.  The commit callback marks the slot, so when this process dies,
+ * the dispatcher knows whether the step happened.  It may write the hot tables
+ * through books.c and its own slot; it knows no other process.
+ */
+#include "joborch.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "active.h"
+#include "books.h"
+#include "clock.h"
+#include "commands/trigger.h"
+#include "debugpoint.h"
+#include "document.h"
+#include "errors.h"
+#include "events.h"
+#include "failure.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "pgstat.h"
+#include "rights.h"
+#include "session.h"
+#include "slots.h"
+#include "sqlstep.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "txn.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "worker.h"
+
+#define STATS_EVERY 64			/* steps between reports of table statistics */
+
+static JoSlot *slot = NULL;
+static MemoryContext step_context = NULL;
+
+/* What the commit of the open transaction means; NONE: nothing. */
+static JoOutcome committing = JO_OUTCOME_NONE;
+static bool committing_end = false;
+
+static volatile sig_atomic_t terminated_self = false;
+static bool in_step = false;
+static bool rights_checked = false;
+
+/* ---- callbacks ---- */
+
+/*
+ * After commit: the outcome is a fact whatever happens to this process.  Must
+ * not fail; the slot's fields here are ours.
+ */
+static void
+mark_committed(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_COMMIT && committing != JO_OUTCOME_NONE)
+	{
+		slot->commit_lsn = XactLastCommitEnd;
+		slot->outcome = committing;
+		slot->ended_run = committing_end;
+		pg_write_barrier();
+		slot->work = JO_WORK_COMMITTED;
+		committing = JO_OUTCOME_NONE;
+		committing_end = false;
+	}
+	else if (event == XACT_EVENT_ABORT)
+	{
+		committing = JO_OUTCOME_NONE;
+		committing_end = false;
+	}
+}
+
+/* A FATAL is about to end the process: was it the step's own doing? */
+static void
+note_fatal(const ErrorData *error)
+{
+	if (!in_step || slot->work != JO_WORK_RUNNING)
+		return;
+	slot->self_inflicted = error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN || terminated_self;
+	slot->fatal_sqlstate = error->sqlerrcode;
+	strlcpy(slot->fatal_text, error->message ? error->message : "", JO_ERROR_TEXT);
+}
+
+static void
+handle_sigterm(int signo, siginfo_t *info, void *context)
+{
+	int			save_errno = errno;
+
+	if (info != NULL && info->si_code == SI_USER && info->si_pid == MyProcPid)
+		terminated_self = true;
+	die(signo);
+	errno = save_errno;
+}
+
+static void
+install_sigterm(void)
+{
+	struct sigaction action;
+
+	action.sa_sigaction = handle_sigterm;
+	sigemptyset(&action.sa_mask);
+	action.sa_flags = SA_RESTART | SA_SIGINFO;
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static void
+forget_rights(Datum argument, int cacheid, uint32 hash)
+{
+	rights_checked = false;
+}
+
+/* ---- one step ---- */
+
+/* The owner may have been locked out since the last step. */
+static void
+check_rights(void)
+{
+	char	   *hint = NULL;
+	char	   *why;
+
+	if (rights_checked)
+		return;
+	why = jo_rights_cannot_run(slot->role, NULL, &hint);
+	if (why != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_ROLE_CANNOT_CONNECT),
+				 errmsg_internal("%s", why),
+				 hint ? errhint("%s", hint) : 0));
+	rights_checked = true;
+}
+
+/* Deferred constraints belong to the step: fire them as its owner, before the books. */
+static void
+fire_deferred(void)
+{
+	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
+
+	statement->constraints = NIL;
+	statement->deferred = false;
+	AfterTriggerSetState(statement);
+}
+
+static void
+begin_timeout(const JoStepDef *step)
+{
+	if (step->timeout > 0)
+		enable_timeout_after(STATEMENT_TIMEOUT, (int) Min((step->timeout + 999) / 1000, INT_MAX));
+}
+
+static void
+end_timeout(const JoStepDef *step)
+{
+	if (step->timeout > 0)
+		disable_timeout(STATEMENT_TIMEOUT, false);
+}
+
+static bool
+is_wanted(JoCachedJob *job, const JoStepDef *step, JoDocument *document)
+{
+	if (step->when_path != NULL)
+		return jo_document_predicate(document, step->when_path, &step->when_refs);
+	if (step->when_sql != NULL)
+		return jo_sqlstep_condition(job, step, document);
+	return true;
+}
+
+/* A step's own "output": a template over the document and its result. */
+static Jsonb *
+shape_output(const JoStepDef *step, JoDocument *document, Jsonb *result)
+{
+	if (step->output == NULL)
+		return result;
+	jo_document_set_result(document, result);
+	return jo_document_render(document, step->output);
+}
+
+/* Writes the step's final row, and the run's end if this step is all that was left. */
+static void
+write_books(const JoAttempt *attempt, const JoCachedJob *job, char status,
+			Jsonb *output, Jsonb *notices)
+{
+	ItemPointerData live_tid;
+
+	jo_books_finish(attempt, status, output, NULL, notices);
+	committing = status == JO_STEP_SKIPPED ? JO_OUTCOME_SKIPPED : JO_OUTCOME_COMPLETED;
+	if (jo_slot_may_end_run(slot, &live_tid))
+	{
+		const JoActiveRun *run = slot->run;
+		bool		skipped = status == JO_STEP_SKIPPED;
+
+		committing_end = jo_books_end_completed(attempt, &live_tid,
+												run->ncompleted + !skipped, run->nfailed,
+												run->nskipped + skipped);
+	}
+	if (job->definition->durability == JO_DURABILITY_STEP)
+		ForceSyncCommit();
+}
+
+/* The usual way: everything in one transaction. */
+static void
+run_in_transaction(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
+{
+	JoDocument *document = jo_document_create(job, attempt->run_id, attempt->step,
+											  attempt->attempt, attempt->run_started_at);
+	Jsonb	   *output;
+
+	begin_timeout(step);
+	if (!is_wanted(job, step, document))
+	{
+		end_timeout(step);
+		write_books(attempt, job, JO_STEP_SKIPPED, NULL, NULL);
+		jo_txn_commit();
+		return;
+	}
+	jo_notices_begin();
+	in_step = true;
+	output = jo_sqlstep_execute(job, step, document);
+	fire_deferred();
+	in_step = false;
+	end_timeout(step);
+	CHECK_FOR_INTERRUPTS();
+	output = shape_output(step, document, output);
+	JO_DEBUG_POINT("executor-before-books");
+	write_books(attempt, job, JO_STEP_COMPLETED, output, jo_notices_end());
+	JO_DEBUG_POINT("executor-before-commit");
+	jo_txn_commit();
+	JO_DEBUG_POINT("executor-after-commit");
+}
+
+/*
+ * "transaction": "none": the attempt's row is durable before the statement
+ * begins, so a crash leaves a trace; at-least-once.
+ */
+static void
+run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
+{
+	JoDocument *document = jo_document_create(job, attempt->run_id, attempt->step,
+											  attempt->attempt, attempt->run_started_at);
+	bool		wanted = is_wanted(job, step, document);
+	Jsonb	   *output;
+	MemoryContext old;
+
+	if (!wanted)
+	{
+		write_books(attempt, job, JO_STEP_SKIPPED, NULL, NULL);
+		jo_txn_commit();
+		return;
+	}
+	jo_store_begin_attempt(attempt->run_id, attempt->step, JO_NO_ITEM, attempt->attempt,
+						   attempt->epoch, attempt->started_at);
+	ForceSyncCommit();
+	jo_txn_commit();
+
+	old = MemoryContextSwitchTo(step_context);
+	jo_txn_begin();
+	MemoryContextSwitchTo(step_context);
+	document = jo_document_create(job, attempt->run_id, attempt->step,
+								  attempt->attempt, attempt->run_started_at);
+	jo_txn_commit();
+	MemoryContextSwitchTo(step_context);
+	jo_notices_begin();
+	in_step = true;
+	begin_timeout(step);
+	output = jo_sqlstep_execute_alone(job, step, document);
+	end_timeout(step);
+	in_step = false;
+	MemoryContextSwitchTo(old);
+
+	jo_txn_begin();
+	output = shape_output(step, document, output);
+	write_books(attempt, job, JO_STEP_COMPLETED, output, jo_notices_end());
+	jo_txn_commit();
+}
+
+/* In careful mode a step leaves a mark, durable before it begins. */
+static void
+leave_mark(const JoAttempt *attempt)
+{
+	jo_txn_begin();
+	jo_store_insert_mark(attempt->run_id, attempt->step, JO_NO_ITEM, attempt->attempt);
+	ForceSyncCommit();
+	jo_txn_commit();
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	slot->marked = true;
+	LWLockRelease(jo_shared->lock);
+}
+
+/*
+ * After the step's commit.  The dispatcher sets slot->marked under the lock and
+ * only while the step runs, so either it is seen here or the dispatcher deletes.
+ */
+static void
+remove_mark(const JoAttempt *attempt)
+{
+	bool		marked;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	marked = slot->marked;
+	LWLockRelease(jo_shared->lock);
+	if (!marked)
+		return;
+	jo_txn_begin();
+	jo_store_delete_mark(attempt->run_id, attempt->step, JO_NO_ITEM);
+	jo_txn_commit();
+}
+
+static void
+try_step(const JoAttempt *attempt, bool careful)
+{
+	JoCachedJob *job;
+	const JoStepDef *step;
+	char		activity[128];
+
+	if (careful)
+		leave_mark(attempt);
+	jo_txn_begin();
+	job = jo_defcache_get(attempt->version_id);
+	step = &job->definition->steps[attempt->step];
+	snprintf(activity, sizeof(activity), "run " INT64_FORMAT " step %s", attempt->run_id, step->name);
+	pgstat_report_activity(STATE_RUNNING, activity);
+	check_rights();
+	JO_DEBUG_POINT("executor-step-begin");
+	if (jo_sqlstep_is_alone(step))
+		run_alone(attempt, job, step);
+	else
+		run_in_transaction(attempt, job, step);
+}
+
+/* ---- when it went wrong ---- */
+
+static bool
+timed_out(const JoAttempt *attempt, const JoStepDef *step)
+{
+	return step != NULL && step->timeout > 0 &&
+		jo_clock_now() - attempt->started_at >= step->timeout - 1000;
+}
+
+/* What the error means; writes it down in a transaction of its own. */
+static JoOutcome
+record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
+{
+	JoCachedJob *job;
+	const JoStepDef *step;
+	Jsonb	   *failure;
+	int			sqlstate = error->sqlerrcode;
+	JoOutcome	outcome;
+
+	if (sqlstate == ERRCODE_JO_STALE_TOKEN || jo_store_is_own_duplicate(error))
+		return JO_OUTCOME_STALE;
+	if (sqlstate == ERRCODE_QUERY_CANCELED && slot->cancel_token != 0 &&
+		slot->cancel_token != jo_slot_token(slot))
+		return JO_OUTCOME_RERUN;
+
+	jo_txn_begin();
+	job = jo_defcache_get(attempt->version_id);
+	step = &job->definition->steps[attempt->step];
+	if (sqlstate == ERRCODE_QUERY_CANCELED && slot->cancel_token != 0)
+	{
+		failure = jo_failure_make(ERRCODE_QUERY_CANCELED,
+								  slot->cancel_timed_out ? "the run timed out" : "the run was cancelled",
+								  NULL, NULL);
+		jo_books_finish(attempt, JO_STEP_CANCELLED, NULL, failure, notices);
+		outcome = JO_OUTCOME_CANCELLED;
+	}
+	else
+	{
+		if (sqlstate == ERRCODE_QUERY_CANCELED && timed_out(attempt, step))
+		{
+			sqlstate = ERRCODE_JO_STEP_TIMEOUT;
+			failure = jo_failure_make(sqlstate,
+									  psprintf("step \"%s\" timed out after " INT64_FORMAT " ms",
+											   step->name, step->timeout / 1000),
+									  error->context ? psprintf("%s", error->context) : NULL,
+									  "Raise the step's \"timeout\" or make its statement faster.");
+		}
+		else
+			failure = jo_failure_from_error(error);
+		outcome = jo_books_fail(attempt, step, sqlstate, failure, notices, &slot->retry_due);
+		if (outcome == JO_OUTCOME_RETRY && !slot->run->begun_marked)
+		{
+			ItemPointerData tid = slot->run->live_tid;
+
+			(void) jo_store_mark_begun(&tid, attempt->run_id, attempt->run_started_at);
+		}
+	}
+	committing = outcome;
+	JO_DEBUG_POINT("executor-before-failure-commit");
+	jo_txn_commit();
+	return outcome;
+}
+
+/* Leaves the failed transaction and brings the error out of it. */
+static ErrorData *
+catch_error(void)
+{
+	ErrorData  *error;
+
+	HOLD_INTERRUPTS();
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	QueryCancelPending = false;
+	in_step = false;
+	MemoryContextSwitchTo(step_context);
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(step_context);
+	RESUME_INTERRUPTS();
+	return error;
+}
+
+static void
+fail_step(const JoAttempt *attempt, ErrorData *error)
+{
+	Jsonb	   *notices = jo_notices_end();
+	JoOutcome	outcome = JO_OUTCOME_RERUN;
+
+	PG_TRY();
+	{
+		outcome = record_failure(attempt, error, notices);
+	}
+	PG_CATCH();
+	{
+		/* Not even the books can be written (disk full?): try again, not at once. */
+		ErrorData  *second = catch_error();
+
+		ereport(LOG,
+				(errcode(second->sqlerrcode),
+				 errmsg("could not record the failure of run " INT64_FORMAT ": %s",
+						attempt->run_id, second->message)));
+		if (!jo_store_is_own_duplicate(second))
+			(void) jo_worker_wait(1000);
+		else
+			outcome = JO_OUTCOME_STALE;
+	}
+	PG_END_TRY();
+	if (slot->work != JO_WORK_COMMITTED)
+	{
+		slot->outcome = outcome;
+		slot->work = JO_WORK_COMMITTED;
+	}
+}
+
+static void
+run_step(void)
+{
+	JoAttempt	attempt;
+	JoDatabase *database;
+	bool		careful;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	database = jo_shmem_database(slot->dboid);
+	careful = database != NULL && database->careful;
+	jo_books_attempt(slot, &attempt);
+	LWLockRelease(jo_shared->lock);
+
+	MemoryContextReset(step_context);
+	MemoryContextSwitchTo(step_context);
+	QueryCancelPending = false;
+	PG_TRY();
+	{
+		try_step(&attempt, careful);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error = catch_error();
+
+		if (slot->work != JO_WORK_COMMITTED)
+			fail_step(&attempt, error);
+	}
+	PG_END_TRY();
+	Assert(slot->work == JO_WORK_COMMITTED);
+	remove_mark(&attempt);
+	jo_session_reset();
+	jo_defcache_trim();
+}
+
+/* ---- the process ---- */
+
+static void
+wait_for_work(void)
+{
+	pgstat_report_activity(STATE_IDLE, NULL);
+	pgstat_report_stat(true);
+	QueryCancelPending = false;
+	if (!jo_worker_wait(jo_guc_executor_idle_timeout) && slot->class->ready == 0)
+		slot->quit = true;
+}
+
+static void
+one_turn(void)
+{
+	switch (jo_slot_turn(slot))
+	{
+		case JO_TURN_WORK:
+			run_step();
+			if (slot->steps_done % STATS_EVERY == 0)
+				pgstat_report_stat(false);
+			if (slot->steps_done >= (uint32) jo_guc_executor_max_steps)
+				slot->quit = true;
+			CHECK_FOR_INTERRUPTS();
+			break;
+		case JO_TURN_IDLE:
+			wait_for_work();
+			break;
+		case JO_TURN_QUIT:
+			proc_exit(0);
+	}
+}
+
+void
+joborch_executor_main(Datum argument)
+{
+	slot = &jo_shared->slots[DatumGetInt32(argument)];
+	jo_worker_init(JO_PROCESS_EXECUTOR);
+	jo_slot_attach(slot->index);
+	install_sigterm();
+	jo_worker_connect(slot->dboid, slot->role);
+	jo_session_prepare();
+	jo_notices_install(note_fatal);
+	RegisterXactCallback(mark_committed, NULL);
+	CacheRegisterSyscacheCallback(AUTHOID, forget_rights, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_rights, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, forget_rights, (Datum) 0);
+	step_context = AllocSetContextCreate(TopMemoryContext, "joborch step", ALLOCSET_DEFAULT_SIZES);
+
+	for (;;)
+	{
+		PG_TRY();
+		{
+			for (;;)
+				one_turn();
+		}
+		PG_CATCH();
+		{
+			/* outside of a step: a cancel that came late, or a reset that failed */
+			ErrorData  *error = catch_error();
+
+			if (error->sqlerrcode != ERRCODE_QUERY_CANCELED)
+			{
+				ThrowErrorData(error);
+			}
+		}
+		PG_END_TRY();
+	}
+}

@@ -1,0 +1,409 @@
+/*
+ * finish.c
+ *		What only the dispatcher can write: ends of runs, failures of lost steps.
+ *
+ * The usual end of a run is written by the executor of its last step.  What is
+ * left is here: failed and cancelled runs, runs with an "output", and runs of
+ * which somebody held the live row when the last step committed.
+ */
+#include "joborch.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "active.h"
+#include "books.h"
+#include "clock.h"
+#include "document.h"
+#include "errors.h"
+#include "events.h"
+#include "failure.h"
+#include "finish.h"
+#include "jsonbuild.h"
+#include "load.h"
+#include "outcome.h"
+#include "slots.h"
+#include "txn.h"
+#include "utils/fmgrprotos.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#define BATCH 200
+
+typedef enum Verdict
+{
+	VERDICT_ENDED,				/* end row written */
+	VERDICT_GONE,				/* somebody else ended or paused it: forget it */
+	VERDICT_LATER,				/* its row is locked or changed: look again */
+	VERDICT_RELOAD,				/* forget it and read it anew */
+	VERDICT_SETTLE				/* not done: hand out what it has */
+} Verdict;
+
+/* ---- ends ---- */
+
+/* The run's "output", filled in; an error in it fails the run. */
+static Jsonb *
+render_output(const JoActiveRun *run, Jsonb **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Jsonb	   *volatile output = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		JoCachedJob *job = jo_defcache_get(run->version_id);
+
+		MemoryContextSwitchTo(context);
+		output = jo_document_render(jo_document_create(job, run->run_id, -1, 1, run->started_at),
+									job->definition->output);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *caught;
+
+		MemoryContextSwitchTo(context);
+		caught = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*error = jo_failure_from_error(caught);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return output;
+}
+
+/* Why the run failed: the error of its first failed step, with the step's name. */
+static Jsonb *
+run_error(const JoActiveRun *run)
+{
+	JsonbParseState *state = NULL;
+	JoStepRow	row;
+	JoCachedJob *job;
+	Jsonb	   *name;
+
+	if (run->timed_out)
+		return jo_failure_make(ERRCODE_JO_RUN_TIMEOUT, "the run timed out", NULL,
+							   "Raise the job's \"timeout\", then: SELECT joborch.recover_run(run_id)");
+	if (run->failed_step < 0 ||
+		!jo_store_step(run->run_id, run->failed_step, JO_NO_ITEM, jo_store_latest(), &row) ||
+		row.error == NULL)
+		return NULL;
+	job = jo_defcache_get(run->version_id);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	jo_jsonb_add_string(&state, "step", job->definition->steps[run->failed_step].name);
+	name = jo_jsonb_from_value(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(row.error),
+											  JsonbPGetDatum(name)));
+}
+
+static Verdict
+write_end(JoActiveRun *run, char *status)
+{
+	JoEndRow	row = {
+		.run_id = run->run_id,
+		.status = jo_active_end_status(run),
+		.epoch = run->epoch,
+		.started_at = run->started_at,
+		.finished_at = jo_clock_now(),
+		.completed = run->ncompleted,
+		.failed = run->nfailed,
+		.skipped = run->nskipped,
+	};
+
+	if (row.status == JO_RUN_COMPLETED && run->shape->has_output)
+	{
+		row.output = render_output(run, &row.error);
+		if (row.error != NULL)
+			row.status = JO_RUN_FAILED;
+	}
+	else if (row.status == JO_RUN_FAILED)
+		row.error = run_error(run);
+	if (!jo_store_end_run(&run->live_tid, &row))
+		return VERDICT_LATER;
+	if (run->shape->timeout > 0 || run->retrying > 0)
+		jo_store_delete_timers(run->run_id);
+	*status = row.status;
+	return VERDICT_ENDED;
+}
+
+/*
+ * The live row was not as memory knew it: takes over what changed.  A row that
+ * is only locked comes back unchanged.
+ */
+static Verdict
+reread(JoActiveRun *run)
+{
+	JoLiveRow	live;
+
+	if (!jo_store_live(run->run_id, jo_store_latest(), &live))
+		return VERDICT_GONE;
+	if (live.epoch != run->epoch)
+		return VERDICT_RELOAD;
+	if (live.paused)
+		return VERDICT_GONE;
+	run->live_tid = live.tid;
+	if (live.cancel == JO_CANCEL_TIMED_OUT)
+		run->timed_out = run->failed = true;
+	else
+		run->cancel = live.cancel;
+	return VERDICT_LATER;
+}
+
+static Verdict
+judge(JoActiveRun *run, char *status)
+{
+	Verdict		verdict;
+
+	if (run->in_flight > 0)
+		return VERDICT_SETTLE;
+	if (run->reload)
+		return VERDICT_RELOAD;
+	if (!jo_active_is_done(run))
+		return VERDICT_SETTLE;
+	if (run->paused)
+		return VERDICT_GONE;
+	verdict = write_end(run, status);
+	if (verdict == VERDICT_LATER)
+	{
+		/* if it was a committed change, not a lock, the second try has the new row */
+		verdict = reread(run);
+		if (verdict == VERDICT_LATER)
+			verdict = write_end(run, status);
+	}
+	return verdict;
+}
+
+/* Takes up to BATCH runs off the list. */
+static int
+take_todo(JoDatabase *database, JoActiveRun **runs)
+{
+	int			n = 0;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	while (n < BATCH && (runs[n] = jo_shmem_next_todo(database)) != NULL)
+		n++;
+	LWLockRelease(jo_shared->lock);
+	return n;
+}
+
+/* Applies the verdicts; returns how many are put back for later. */
+static int
+apply_verdicts(JoDatabase *database, JoActiveRun **runs, const Verdict *verdicts,
+			   const char *statuses, int n, int64 *reload, int *nreload)
+{
+	JoWakeList	wakes = {0};
+	int			later = 0;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < n; i++)
+	{
+		JoActiveRun *run = runs[i];
+
+		switch (verdicts[i])
+		{
+			case VERDICT_ENDED:
+				jo_outcome_ended(database, run, statuses[i], XactLastCommitEnd);
+				break;
+			case VERDICT_RELOAD:
+				reload[(*nreload)++] = run->run_id;
+				/* FALLTHROUGH */
+			case VERDICT_GONE:
+				jo_events_run_ended(run->dboid, run->run_id);
+				jo_handout_withdraw(run);
+				jo_active_remove(run);
+				break;
+			case VERDICT_LATER:
+				jo_shmem_todo(database, run);
+				later++;
+				break;
+			case VERDICT_SETTLE:
+				(void) jo_outcome_settle(database, run, NULL, &wakes);
+				break;
+		}
+	}
+	LWLockRelease(jo_shared->lock);
+	jo_wake_all(&wakes);
+	return later;
+}
+
+static void
+put_back(JoDatabase *database, JoActiveRun **runs, int n)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < n; i++)
+		jo_shmem_todo(database, runs[i]);
+	LWLockRelease(jo_shared->lock);
+}
+
+static void
+judge_all(JoActiveRun **runs, int n, Verdict *verdicts, char *statuses)
+{
+	jo_txn_begin();
+	for (int i = 0; i < n; i++)
+		verdicts[i] = judge(runs[i], &statuses[i]);
+	jo_txn_commit();
+}
+
+/* The same; after an error the runs are in the list again. */
+static void
+judge_or_put_back(JoDatabase *database, JoActiveRun **runs, int n, Verdict *verdicts, char *statuses)
+{
+	PG_TRY();
+	{
+		judge_all(runs, n, verdicts, statuses);
+	}
+	PG_CATCH();
+	{
+		put_back(database, runs, n);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+static bool
+finish_batch(JoDatabase *database, bool *more)
+{
+	JoActiveRun *runs[BATCH];
+	Verdict		verdicts[BATCH];
+	char		statuses[BATCH];
+	int64		reload[BATCH];
+	int			nreload = 0;
+	int			later;
+	int			n = take_todo(database, runs);
+
+	*more = n == BATCH;
+	if (n == 0)
+		return false;
+	judge_or_put_back(database, runs, n, verdicts, statuses);
+	later = apply_verdicts(database, runs, verdicts, statuses, n, reload, &nreload);
+	if (nreload > 0)
+	{
+		jo_txn_begin();
+		for (int i = 0; i < nreload; i++)
+			jo_load_run(database, reload[i]);
+		jo_txn_commit();
+	}
+	return later > 0;
+}
+
+bool
+jo_finish_todo(JoDatabase *database)
+{
+	bool		more = true;
+	bool		later = false;
+
+	while (more && !later)
+		later = finish_batch(database, &more);
+	return later;
+}
+
+/* ---- steps that no executor can record ---- */
+
+/* Writes the failure of the step that a slot has, and applies it. */
+static void
+record_lost_step(JoDatabase *database, JoSlot *slot, int sqlstate,
+				 const char *message, const char *detail, const char *hint, JoWakeList *wakes)
+{
+	JoAttempt	attempt;
+	JoCachedJob *job;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	jo_books_attempt(slot, &attempt);
+	LWLockRelease(jo_shared->lock);
+
+	jo_txn_begin();
+	job = jo_defcache_get(attempt.version_id);
+	slot->outcome = jo_books_fail(&attempt, &job->definition->steps[attempt.step], sqlstate,
+								  jo_failure_make(sqlstate, message, detail, hint), NULL,
+								  &slot->retry_due);
+	jo_txn_commit();
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	slot->work = JO_WORK_COMMITTED;
+	slot->commit_lsn = XactLastCommitEnd;
+	(void) jo_outcome_apply(database, slot, false, wakes);
+	LWLockRelease(jo_shared->lock);
+}
+
+static void
+record_fatal(JoDatabase *database, JoSlot *slot, JoWakeList *wakes)
+{
+	if (slot->self_inflicted)
+		record_lost_step(database, slot, slot->fatal_sqlstate, slot->fatal_text,
+						 "The step ended its own session.", NULL, wakes);
+	else
+		record_lost_step(database, slot, ERRCODE_JO_CRASHED,
+						 "the step was interrupted too often", NULL, NULL, wakes);
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	jo_slot_free(slot);
+	LWLockRelease(jo_shared->lock);
+}
+
+/* An executor that died before it ever worked: its class waits a little. */
+static void
+note_stillborn(JoSlot *slot)
+{
+	if (slot->steps_done == 0 && slot->run == NULL && !slot->quit)
+		slot->class->start_after = jo_clock_now() + USECS_PER_SEC;
+}
+
+void
+jo_finish_dead(JoDatabase *database)
+{
+	JoWakeList	wakes = {0};
+
+	for (int i = 0; i < jo_shared->nslots; i++)
+	{
+		JoSlot	   *slot = &jo_shared->slots[i];
+		bool		record;
+
+		if (slot->state != JO_SLOT_DEAD || slot->dboid != database->dboid)
+			continue;
+		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+		note_stillborn(slot);
+		record = jo_slot_reap(database, slot, &wakes);
+		LWLockRelease(jo_shared->lock);
+		if (record)
+			record_fatal(database, slot, &wakes);
+	}
+	jo_wake_all(&wakes);
+}
+
+/* Takes one step of the class as an executor would, into a slot of our own. */
+static bool
+take_step(JoClass *class, JoSlot *slot)
+{
+	JoStepState *state;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	state = jo_handout_pop(class);
+	if (state != NULL)
+	{
+		MemSet(slot, 0, sizeof(JoSlot));
+		slot->class = class;
+		state->status = JO_STEP_RUNNING;
+		state->attempt++;
+		state->run->ready--;
+		state->run->in_flight++;
+		slot->run = state->run;
+		slot->step = state->step;
+		slot->attempt = state->attempt;
+		slot->epoch = state->run->epoch;
+		slot->started_at = jo_clock_now();
+	}
+	LWLockRelease(jo_shared->lock);
+	return state != NULL;
+}
+
+void
+jo_finish_refused(JoDatabase *database, JoClass *class, const char *reason, const char *hint)
+{
+	JoWakeList	wakes = {0};
+	JoSlot		slot;
+
+	for (int n = 0; n < BATCH && take_step(class, &slot); n++)
+		record_lost_step(database, &slot, ERRCODE_JO_ROLE_CANNOT_CONNECT, reason, NULL, hint, &wakes);
+	jo_wake_all(&wakes);
+}

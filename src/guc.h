@@ -1,0 +1,34 @@
+/*
+ * guc.h
+ *		The settings, one table in guc.c; the prefix joborch. is reserved.
+ */
+#ifndef JO_GUC_H
+#define JO_GUC_H
+
+#include "postgres.h"
+
+/* postmaster start only */
+extern int	jo_guc_max_executors;		/* processes, 1 .. JO_MAX_SLOTS, default 16 */
+extern int	jo_guc_max_active_runs;		/* runs in memory, 100 .. 1000000, default 10000 */
+extern int	jo_guc_shared_memory;		/* kB for graphs and step states, min 4 MB, default 32 MB */
+
+/* reload */
+extern int	jo_guc_executor_idle_timeout;	/* ms, default 60 s */
+extern int	jo_guc_executor_max_steps;	/* recycled after so many, default 100000 */
+extern int	jo_guc_recheck_interval;	/* ms, default 60 s: the bounded safety re-check */
+extern int	jo_guc_mark_running_after;	/* ms, default 1 s */
+extern int	jo_guc_max_crashes;			/* default 3 */
+extern int	jo_guc_careful_period;		/* ms after a crash, default 60 s */
+extern int	jo_guc_event_interval;		/* ms between NOTIFY batches, default 50 */
+
+/* superuser */
+extern int	jo_guc_max_inline_result;	/* kB, default 1 MB */
+extern int	jo_guc_max_input;			/* kB of a run's input, default 1 MB */
+extern bool jo_guc_allow_superuser_jobs;	/* default on */
+
+/* user: whose tenant the session is; runs and jobs it makes carry it */
+extern char *jo_guc_tenant;				/* default empty */
+
+extern void jo_guc_init(void);			/* from _PG_init */
+
+#endif

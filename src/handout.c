@@ -1,0 +1,285 @@
+/*
+ * handout.c
+ *		What is ready, per (database, role), and who gets it.
+ *
+ * Each class has one list per priority.  An executor takes the head of the
+ * highest list that has one; every AGEING_TURNS-th time the lowest instead, so
+ * that low priority never starves.
+ */
+#include "joborch.h"
+
+#include "handout.h"
+#include "active.h"
+#include "clock.h"
+
+#define AGEING_TURNS 16
+
+void
+jo_wake_add(JoWakeList *wakes, Latch *latch)
+{
+	if (latch == NULL)
+		return;
+	if (wakes->n < JO_MAX_WAKES)
+		wakes->latches[wakes->n++] = latch;
+	else
+		SetLatch(latch);
+}
+
+void
+jo_wake_all(JoWakeList *wakes)
+{
+	for (int i = 0; i < wakes->n; i++)
+		SetLatch(wakes->latches[i]);
+	wakes->n = 0;
+}
+
+/* ---- classes ---- */
+
+JoClass *
+jo_class_find(Oid dboid, Oid role)
+{
+	static int	last = 0;		/* most calls ask for the same one again */
+	JoClass    *class = &jo_shared->classes[last];
+
+	if (class->dboid == dboid && class->role == role)
+		return class;
+	for (int i = 0; i < JO_MAX_CLASSES; i++)
+	{
+		class = &jo_shared->classes[i];
+		if (class->dboid == dboid && class->role == role)
+		{
+			last = i;
+			return class;
+		}
+	}
+	return NULL;
+}
+
+static bool
+is_unused(const JoClass *class)
+{
+	return class->ready == 0 && class->nslots == 0;
+}
+
+JoClass *
+jo_class_enter(Oid dboid, Oid role)
+{
+	JoClass    *class = jo_class_find(dboid, role);
+	JoClass    *oldest = NULL;
+
+	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
+	if (class != NULL)
+		return class;
+	for (int i = 0; i < JO_MAX_CLASSES; i++)
+	{
+		class = &jo_shared->classes[i];
+		if (!OidIsValid(class->dboid))
+		{
+			oldest = class;
+			break;
+		}
+		if (is_unused(class) && class->nruns == 0 &&
+			(oldest == NULL || class->last_use < oldest->last_use))
+			oldest = class;
+	}
+	if (oldest == NULL)
+		return NULL;
+	MemSet(oldest, 0, sizeof(JoClass));
+	oldest->dboid = dboid;
+	oldest->role = role;
+	oldest->last_use = jo_clock_now();
+	return oldest;
+}
+
+void
+jo_classes_forget(Oid dboid)
+{
+	for (int i = 0; i < JO_MAX_CLASSES; i++)
+	{
+		JoClass    *class = &jo_shared->classes[i];
+
+		if (class->dboid == dboid && is_unused(class) && class->nruns == 0)
+			class->dboid = InvalidOid;
+	}
+}
+
+/* ---- lists ---- */
+
+static int
+priority_of(const JoStepState *state)
+{
+	int8		own = state->run->shape->steps[state->step].priority;
+
+	return own >= 0 ? own : state->run->ord;
+}
+
+static void
+append(JoClass *class, JoStepState *state)
+{
+	JoReadyList *list = &class->lists[priority_of(state)];
+
+	state->class = class;
+	state->next = NULL;
+	state->prev = list->tail;
+	if (list->tail != NULL)
+		list->tail->next = state;
+	else
+		list->head = state;
+	list->tail = state;
+	list->length++;
+	class->ready++;
+}
+
+static void
+unlink_step(JoStepState *state)
+{
+	JoClass    *class = state->class;
+	JoReadyList *list = &class->lists[priority_of(state)];
+
+	Assert(class != NULL && list->length > 0);
+	if (state->prev != NULL)
+		state->prev->next = state->next;
+	else
+		list->head = state->next;
+	if (state->next != NULL)
+		state->next->prev = state->prev;
+	else
+		list->tail = state->prev;
+	state->class = NULL;
+	state->next = state->prev = NULL;
+	list->length--;
+	class->ready--;
+}
+
+/* The class a step runs in; NULL when all classes are taken. */
+static JoClass *
+class_of(JoActiveRun *run, int step)
+{
+	Oid			run_as = run->shape->steps[step].run_as;
+
+	if (OidIsValid(run_as) && run_as != run->owner)
+		return jo_class_enter(run->dboid, run_as);
+	if (run->class == NULL)
+	{
+		run->class = jo_class_enter(run->dboid, run->owner);
+		if (run->class != NULL)
+			run->class->nruns++;
+	}
+	return run->class;
+}
+
+/* Asks the dispatcher for an executor, unless it is looking already. */
+static void
+ask_dispatcher(JoDatabase *database, JoWakeList *wakes)
+{
+	if (!database->growing)
+	{
+		database->growing = true;
+		jo_wake_add(wakes, database->dispatcher);
+	}
+}
+
+static void
+wake_one(JoDatabase *database, JoClass *class, JoWakeList *wakes)
+{
+	JoSlot	   *slot = class->idle;
+
+	if (slot != NULL)
+	{
+		class->idle = slot->next_idle;
+		slot->next_idle = NULL;
+		slot->listed = false;
+		jo_wake_add(wakes, slot->latch);
+	}
+	else
+		ask_dispatcher(database, wakes);
+}
+
+JoStepState *
+jo_handout_publish(JoDatabase *database, JoActiveRun *run, const JoClass *self, JoWakeList *wakes)
+{
+	JoStepState *kept = NULL;
+	JoStepState *state = run->fresh;
+
+	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
+	if (run->paused)
+		return NULL;
+	run->fresh = run->fresh_tail = NULL;
+	while (state != NULL)
+	{
+		JoStepState *next = state->next;
+		JoClass    *class = class_of(run, state->step);
+
+		state->next = NULL;
+		if (class == NULL)
+		{
+			/* no list is free: stays fresh, the dispatcher tries again */
+			run->ready--;
+			jo_active_ready(run, state->step);
+			jo_shmem_todo(database, run);
+			ask_dispatcher(database, wakes);
+		}
+		else if (self == class && kept == NULL)
+			kept = state;
+		else
+		{
+			append(class, state);
+			wake_one(database, class, wakes);
+		}
+		state = next;
+	}
+	return kept;
+}
+
+JoStepState *
+jo_handout_pop(JoClass *class)
+{
+	JoStepState *state;
+	int			pick = -1;
+
+	if (class->ready == 0)
+		return NULL;
+	class->turn++;
+	for (int i = 0; i < JO_PRIORITIES; i++)
+	{
+		int			p = class->turn % AGEING_TURNS == 0 ? JO_PRIORITIES - 1 - i : i;
+
+		if (class->lists[p].length > 0)
+		{
+			pick = p;
+			break;
+		}
+	}
+	Assert(pick >= 0);
+	state = class->lists[pick].head;
+	unlink_step(state);
+	return state;
+}
+
+void
+jo_handout_withdraw(JoActiveRun *run)
+{
+	if (run->shape == NULL || run->ready == 0)
+		return;
+	for (int i = 0; i < run->shape->nsteps; i++)
+	{
+		JoStepState *state = &run->steps[i];
+
+		if (state->class == NULL)
+			continue;
+		unlink_step(state);
+		run->ready--;
+		jo_active_ready(run, i);
+	}
+}
+
+int
+jo_handout_ready(Oid dboid)
+{
+	int			n = 0;
+
+	for (int i = 0; i < JO_MAX_CLASSES; i++)
+		if (jo_shared->classes[i].dboid == dboid)
+			n += jo_shared->classes[i].ready;
+	return n;
+}

@@ -1,0 +1,48 @@
+/*
+ * handout.h
+ *		What is ready, per (database, role), and who gets it.
+ *
+ * The caller holds jo_shared->lock exclusively.  Nothing raises.
+ */
+#ifndef JO_HANDOUT_H
+#define JO_HANDOUT_H
+
+#include "shmem.h"
+
+#define JO_MAX_WAKES 32
+
+/* Latches to set once the lock is released. */
+typedef struct JoWakeList
+{
+	int			n;
+	Latch	   *latches[JO_MAX_WAKES];
+} JoWakeList;
+
+extern void jo_wake_add(JoWakeList *wakes, Latch *latch);
+extern void jo_wake_all(JoWakeList *wakes);
+
+/* The list of a (database, role); NULL when all are taken. */
+extern JoClass *jo_class_enter(Oid dboid, Oid role);
+extern JoClass *jo_class_find(Oid dboid, Oid role);
+
+/* Frees the lists of a database that have neither steps nor executors. */
+extern void jo_classes_forget(Oid dboid);
+
+/*
+ * Moves a run's fresh steps into the lists and picks idle executors for them.
+ * When self is given, the first step that its executor may run is kept back
+ * and returned instead.  A run that is paused keeps its steps.
+ */
+extern JoStepState *jo_handout_publish(JoDatabase *database, JoActiveRun *run,
+									   const JoClass *self, JoWakeList *wakes);
+
+/* The next step of a class, by priority and age; NULL: none. */
+extern JoStepState *jo_handout_pop(JoClass *class);
+
+/* Takes a run's steps out of the lists; they stay QUEUED, in no list. */
+extern void jo_handout_withdraw(JoActiveRun *run);
+
+/* Steps in the lists of a database. */
+extern int	jo_handout_ready(Oid dboid);
+
+#endif

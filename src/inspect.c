@@ -1,0 +1,496 @@
+/*
+ * inspect.c
+ *		Looking from outside: steps of a run, processes, what waits.
+ *
+ * Internal entries, called by views and functions in sql/extension that check
+ * the caller's rights.
+ */
+#include "joborch.h"
+
+#include "access/xlog.h"
+#include "active.h"
+#include "announce.h"
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "defcache.h"
+#include "errors.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "load.h"
+#include "miscadmin.h"
+#include "runstate.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(joborch_run_state);
+PG_FUNCTION_INFO_V1(joborch_run_steps);
+PG_FUNCTION_INFO_V1(joborch_workers);
+PG_FUNCTION_INFO_V1(joborch_waiting);
+PG_FUNCTION_INFO_V1(joborch_announce_control);
+PG_FUNCTION_INFO_V1(joborch_announce_extension);
+PG_FUNCTION_INFO_V1(joborch_adopt);
+PG_FUNCTION_INFO_V1(joborch_now);
+
+#define STEP_COLUMNS 12
+
+Datum
+joborch_now(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(jo_clock_now());
+}
+
+Datum
+joborch_announce_control(PG_FUNCTION_ARGS)
+{
+	jo_shmem_require();
+	jo_announce_control(PG_GETARG_INT64(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+joborch_announce_extension(PG_FUNCTION_ARGS)
+{
+	jo_shmem_require();
+	jo_announce_extension();
+	PG_RETURN_VOID();
+}
+
+/* The rows are this cluster's and database's from now on. */
+Datum
+joborch_adopt(PG_FUNCTION_ARGS)
+{
+	jo_shmem_require();
+	SPI_connect();
+	SPI_execute("DELETE FROM joborch_internal.instance", false, 0);
+	SPI_finish();
+	jo_store_insert_instance(GetSystemIdentifier(), MyDatabaseId);
+	jo_announce_control(0);
+	PG_RETURN_VOID();
+}
+
+Datum
+joborch_run_state(PG_FUNCTION_ARGS)
+{
+	const char *status = jo_run_live_status(PG_GETARG_INT64(0), PG_GETARG_INT32(1),
+											PG_GETARG_BOOL(2),
+											PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3));
+
+	PG_RETURN_TEXT_P(cstring_to_text(status));
+}
+
+/* ---- steps of a run ---- */
+
+/* A step as it is told. */
+typedef struct StepView
+{
+	char		status;
+	int32		attempts;
+	TimestampTz started_at;
+	TimestampTz finished_at;
+	TimestampTz next_attempt_at;
+	Jsonb	   *output;
+	Jsonb	   *error;
+	const char *waiting_for;
+	int			pid;
+} StepView;
+
+/* What memory knows of an active run; false if it is not there. */
+static bool
+view_active(int64 run_id, StepView *views, int n, bool *paused)
+{
+	JoActiveRun *run;
+	bool		found;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	run = jo_active_find(MyDatabaseId, run_id);
+	found = run != NULL && run->state >= JO_ACTIVE_READY && run->shape->nsteps == n;
+	for (int i = 0; found && i < n; i++)
+	{
+		const JoStepState *state = &run->steps[i];
+
+		views[i].status = state->status;
+		views[i].attempts = state->attempt;
+		if (state->status == JO_STEP_RUNNING && state->slot >= 0)
+		{
+			views[i].started_at = jo_shared->slots[state->slot].started_at;
+			views[i].pid = jo_shared->slots[state->slot].pid;
+		}
+	}
+	*paused = found && run->paused;
+	LWLockRelease(jo_shared->lock);
+	return found;
+}
+
+/* The same from rows alone, by the code that loads runs. */
+static void
+view_rows(int64 run_id, const JoCachedJob *job, const JoLiveRow *live, Snapshot snapshot,
+		  StepView *views)
+{
+	JoActiveRun run = {0};
+	JoShape    *shape = jo_shape_make_local(job);
+
+	run.run_id = run_id;
+	run.epoch = live ? live->epoch : 0;
+	run.cancel = live ? live->cancel : JO_CANCEL_NONE;
+	run.failed_step = -1;
+	jo_active_init_steps(&run, shape, palloc0(sizeof(JoStepState) * shape->nsteps));
+	jo_load_history(&run, snapshot, jo_clock_now());
+	for (int i = 0; i < shape->nsteps; i++)
+	{
+		views[i].status = run.steps[i].status;
+		views[i].attempts = run.steps[i].attempt;
+		/* ready, but its run is not in memory: it waits like the run */
+		if (views[i].status == JO_STEP_QUEUED)
+			views[i].status = JO_STEP_PENDING;
+	}
+}
+
+/* Of a finished run, no step is still to come. */
+static void
+close_views(StepView *views, int n, char run_status)
+{
+	for (int i = 0; i < n; i++)
+		if (!JO_STEP_IS_FINAL(views[i].status))
+			views[i].status = run_status == JO_RUN_CANCELLED ? JO_STEP_CANCELLED : JO_STEP_SKIPPED;
+}
+
+/* Times, results and errors come from the rows. */
+static void
+add_data(int64 run_id, Snapshot snapshot, StepView *views, int n)
+{
+	JoStepRow  *steps;
+	JoAttemptRow *attempts;
+	int			nsteps = jo_store_steps(run_id, snapshot, true, &steps);
+	int			nattempts = jo_store_attempts(run_id, snapshot, &attempts);
+
+	for (int i = 0; i < nattempts; i++)
+	{
+		StepView   *view = attempts[i].step < n ? &views[attempts[i].step] : NULL;
+
+		if (view == NULL || JO_STEP_IS_FINAL(view->status))
+			continue;
+		view->error = attempts[i].error;
+		if (view->started_at == 0)
+			view->started_at = attempts[i].started_at;
+		if (view->status == JO_STEP_RETRYING)
+			view->next_attempt_at = attempts[i].retry_at;
+	}
+	for (int i = 0; i < nsteps; i++)
+	{
+		StepView   *view = steps[i].step < n ? &views[steps[i].step] : NULL;
+
+		if (view == NULL || !JO_STEP_IS_FINAL(view->status))
+			continue;
+		view->status = steps[i].status;
+		view->attempts = steps[i].attempt;
+		view->started_at = steps[i].started_at;
+		view->finished_at = steps[i].finished_at;
+		view->output = steps[i].output;
+		view->error = steps[i].error;
+	}
+}
+
+static const char *
+waits_for(const StepView *view, bool paused)
+{
+	switch (view->status)
+	{
+		case JO_STEP_PENDING:
+			return paused ? "resume" : "earlier steps";
+		case JO_STEP_QUEUED:
+			return paused ? "resume" : "executor";
+		case JO_STEP_RETRYING:
+			return "next attempt";
+		default:
+			return NULL;
+	}
+}
+
+static void
+put_time(Datum *values, bool *nulls, int column, TimestampTz when)
+{
+	nulls[column] = when == 0;
+	values[column] = TimestampTzGetDatum(when);
+}
+
+static void
+put_jsonb(Datum *values, bool *nulls, int column, Jsonb *jsonb)
+{
+	nulls[column] = jsonb == NULL;
+	values[column] = JsonbPGetDatum(jsonb);
+}
+
+static void
+put_view(ReturnSetInfo *result, const JoStepDef *step, const StepView *view, bool paused)
+{
+	Datum		values[STEP_COLUMNS] = {0};
+	bool		nulls[STEP_COLUMNS] = {0};
+	const char *waiting_for = waits_for(view, paused);
+
+	values[0] = Int32GetDatum(step->index);
+	values[1] = CStringGetTextDatum(step->name);
+	nulls[2] = true;
+	values[3] = CStringGetTextDatum(jo_step_status_word(view->status));
+	values[4] = Int32GetDatum(view->attempts);
+	put_time(values, nulls, 5, view->started_at);
+	put_time(values, nulls, 6, view->finished_at);
+	put_jsonb(values, nulls, 7, view->output);
+	put_jsonb(values, nulls, 8, view->error);
+	nulls[9] = waiting_for == NULL;
+	if (waiting_for)
+		values[9] = CStringGetTextDatum(waiting_for);
+	put_time(values, nulls, 10, view->next_attempt_at);
+	nulls[11] = view->pid == 0;
+	values[11] = Int32GetDatum(view->pid);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+Datum
+joborch_run_steps(PG_FUNCTION_ARGS)
+{
+	int64		run_id = PG_GETARG_INT64(0);
+	Snapshot	snapshot;
+	JoRunRow	run;
+	JoLiveRow	live;
+	JoEndRow	end;
+	JoCachedJob *job;
+	StepView   *views;
+	bool		unfinished;
+	bool		paused = false;
+	int			n;
+
+	jo_shmem_require();
+	InitMaterializedSRF(fcinfo, 0);
+	snapshot = RegisterSnapshot(jo_store_latest());
+	if (!jo_store_run(run_id, snapshot, &run))
+	{
+		UnregisterSnapshot(snapshot);
+		return (Datum) 0;
+	}
+	unfinished = jo_store_live(run_id, snapshot, &live);
+	job = jo_defcache_get(run.version_id);
+	n = job->definition->nsteps;
+	views = palloc0(sizeof(StepView) * n);
+	if (!view_active(run_id, views, n, &paused))
+		view_rows(run_id, job, unfinished ? &live : NULL, snapshot, views);
+	if (!unfinished && jo_store_end(run_id, snapshot, &end))
+		close_views(views, n, end.status);
+	else if (unfinished)
+		paused = live.paused;
+	add_data(run_id, snapshot, views, n);
+	UnregisterSnapshot(snapshot);
+	for (int i = 0; i < n; i++)
+		put_view((ReturnSetInfo *) fcinfo->resultinfo, &job->definition->steps[i], &views[i], paused);
+	return (Datum) 0;
+}
+
+/* ---- processes ---- */
+
+static const char *
+slot_word(JoSlotState state)
+{
+	switch (state)
+	{
+		case JO_SLOT_STARTING:
+			return "starting";
+		case JO_SLOT_IDLE:
+			return "idle";
+		case JO_SLOT_BUSY:
+			return "busy";
+		default:
+			return "leaving";
+	}
+}
+
+static void
+put_process(ReturnSetInfo *result, int pid, const char *process, Oid database, const char *state)
+{
+	Datum		values[9] = {0};
+	bool		nulls[9] = {false, false, false, true, false, true, true, true, true};
+
+	if (pid == 0)
+		return;
+	values[0] = Int32GetDatum(pid);
+	values[1] = CStringGetTextDatum(process);
+	nulls[2] = !OidIsValid(database);
+	values[2] = ObjectIdGetDatum(database);
+	values[4] = CStringGetTextDatum(state);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+static void
+put_slot(ReturnSetInfo *result, const JoSlot *slot)
+{
+	Datum		values[9] = {0};
+	bool		nulls[9] = {0};
+	bool		busy = slot->state == JO_SLOT_BUSY && slot->run != NULL;
+
+	values[0] = Int32GetDatum(slot->pid);
+	nulls[0] = slot->pid == 0;
+	values[1] = CStringGetTextDatum("joborch executor");
+	values[2] = ObjectIdGetDatum(slot->dboid);
+	values[3] = ObjectIdGetDatum(slot->role);
+	values[4] = CStringGetTextDatum(slot_word(slot->state));
+	nulls[5] = nulls[6] = !busy;
+	if (busy)
+	{
+		values[5] = Int64GetDatum(slot->run->run_id);
+		values[6] = Int32GetDatum(slot->step);
+	}
+	put_time(values, nulls, 7, slot->since);
+	values[8] = Int64GetDatum(slot->steps_done);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* A copy, so that nothing is allocated while the lock is held. */
+static JoShared *
+copy_shared(void)
+{
+	JoShared   *copy = palloc(sizeof(JoShared));
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	memcpy(copy, jo_shared, sizeof(JoShared));
+	LWLockRelease(jo_shared->lock);
+	return copy;
+}
+
+Datum
+joborch_workers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	JoShared   *copy;
+
+	jo_shmem_require();
+	InitMaterializedSRF(fcinfo, 0);
+	copy = copy_shared();
+	put_process(result, copy->launcher_pid, "joborch launcher", InvalidOid, "running");
+	for (int i = 0; i < JO_MAX_DATABASES; i++)
+	{
+		const JoDatabase *database = &copy->databases[i];
+
+		if (database->state == JO_DATABASE_FREE)
+			continue;
+		put_process(result, database->dispatcher_pid, "joborch dispatcher", database->dboid,
+					database->state == JO_DATABASE_HELD ? "held" : "running");
+		put_process(result, database->publisher_pid, "joborch publisher", database->dboid, "running");
+	}
+	for (int i = 0; i < copy->nslots; i++)
+		if (copy->slots[i].state != JO_SLOT_FREE)
+			put_slot(result, &copy->slots[i]);
+	return (Datum) 0;
+}
+
+/* ---- what waits ---- */
+
+static void
+put_waiting(ReturnSetInfo *result, int64 run_id, int step, const char *reason, const char *hint)
+{
+	Datum		values[5] = {0};
+	bool		nulls[5] = {0};
+
+	values[0] = ObjectIdGetDatum(MyDatabaseId);
+	values[1] = Int64GetDatum(run_id);
+	nulls[1] = run_id == 0;
+	values[2] = Int32GetDatum(step);
+	nulls[2] = step < 0;
+	values[3] = CStringGetTextDatum(reason);
+	values[4] = CStringGetTextDatum(hint ? hint : "");
+	nulls[4] = hint == NULL;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* Why the steps of this database that are ready do not run. */
+static const char *
+executor_reason(const JoDatabase *database, const char **hint)
+{
+	*hint = NULL;
+	if (database == NULL || database->state == JO_DATABASE_FREE)
+	{
+		*hint = "Look into the server's log for the joborch launcher.";
+		return "no dispatcher serves this database";
+	}
+	if (database->state == JO_DATABASE_HELD)
+	{
+		*hint = "SELECT joborch.adopt_database()";
+		return "this database is a copy: its runs are held";
+	}
+	if (database->no_worker_slot)
+	{
+		*hint = "Raise max_worker_processes and restart the server.";
+		return "no free worker slot for an executor";
+	}
+	*hint = "Raise joborch.max_executors if this lasts.";
+	return "all executors are busy";
+}
+
+#define MAX_WAITING 10000
+
+typedef struct Waiting
+{
+	int64		run_id;
+	int			step;
+	char		status;
+} Waiting;
+
+static int
+collect_waiting(Waiting *list, JoDatabase *database)
+{
+	int			n = 0;
+	JoDatabase *mine;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	mine = jo_shmem_database(MyDatabaseId);
+	if (mine != NULL)
+		memcpy(database, mine, sizeof(JoDatabase));
+	for (int i = 0; i < jo_shared->max_runs && n < MAX_WAITING; i++)
+	{
+		const JoActiveRun *run = &jo_shared->runs[i];
+
+		if (run->state < JO_ACTIVE_READY || run->dboid != MyDatabaseId)
+			continue;
+		for (int s = 0; s < run->shape->nsteps && n < MAX_WAITING; s++)
+		{
+			char		status = run->steps[s].status;
+
+			if (status != JO_STEP_QUEUED && status != JO_STEP_RETRYING)
+				continue;
+			list[n].run_id = run->run_id;
+			list[n].step = s;
+			list[n].status = run->paused ? JO_STEP_WAITING : status;
+			n++;
+		}
+	}
+	LWLockRelease(jo_shared->lock);
+	return n;
+}
+
+Datum
+joborch_waiting(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	JoDatabase *database = palloc0(sizeof(JoDatabase));
+	Waiting    *list = palloc(sizeof(Waiting) * MAX_WAITING);
+	const char *hint;
+	const char *reason;
+	int			n;
+
+	jo_shmem_require();
+	InitMaterializedSRF(fcinfo, 0);
+	n = collect_waiting(list, database);
+	reason = executor_reason(database, &hint);
+	if (database->state != JO_DATABASE_RUNNING)
+		put_waiting(result, 0, -1, reason, hint);
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i].status == JO_STEP_RETRYING)
+			put_waiting(result, list[i].run_id, list[i].step, "next attempt", NULL);
+		else if (list[i].status == JO_STEP_WAITING)
+			put_waiting(result, list[i].run_id, list[i].step, "paused",
+						psprintf("SELECT joborch.resume_run(" INT64_FORMAT ")", list[i].run_id));
+		else
+			put_waiting(result, list[i].run_id, list[i].step, reason, hint);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,311 @@
+/*
+ * load.c
+ *		Brings runs from their rows into memory.
+ *
+ * Activate first, then read: a run is entered (state LOADING) before the
+ * snapshot is taken that reads its rows.  Whoever ended it before that is seen
+ * by the snapshot; whoever has it in memory is seen when entering.  So no run is
+ * ever carried out from rows that are out of date.
+ */
+#include "joborch.h"
+
+#include "access/xact.h"
+#include "active.h"
+#include "clock.h"
+#include "failure.h"
+#include "load.h"
+#include "miscadmin.h"
+#include "outcome.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+/*
+ * Applies the rows of steps, in their order.  A row of a later phase proves that
+ * the phases before it were closed, whatever their other steps did not do.
+ */
+static void
+replay_steps(JoActiveRun *run, Snapshot snapshot)
+{
+	JoStepRow  *rows;
+	int			n = jo_store_steps(run->run_id, snapshot, false, &rows);
+
+	for (int i = 0; i < n; i++)
+	{
+		int			step = rows[i].step;
+
+		if (step >= run->shape->nsteps)
+			continue;
+		while (run->shape->steps[step].phase > run->phase && run->unresolved > 0)
+			jo_active_stop(run, JO_STEP_SKIPPED);
+		if (JO_STEP_IS_FINAL(run->steps[step].status))
+			continue;
+		run->steps[step].attempt = rows[i].attempt;
+		/* a settled step may not be in the fresh chain */
+		if (run->steps[step].status == JO_STEP_QUEUED)
+			jo_active_await_retry(run, step);
+		jo_active_resolve(run, step, rows[i].status);
+	}
+}
+
+static void
+replay_attempts(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
+{
+	JoAttemptRow *rows;
+	int			n = jo_store_attempts(run->run_id, snapshot, &rows);
+
+	for (int i = 0; i < n; i++)
+	{
+		const JoAttemptRow *row = &rows[i];
+		JoStepState *state;
+
+		if (row->step >= run->shape->nsteps)
+			continue;
+		state = &run->steps[row->step];
+		state->attempt = Max(state->attempt, row->attempt);
+		if (row->epoch != run->epoch || row->status != JO_STEP_FAILED)
+			continue;
+		state->epoch_attempts++;
+		if (state->status == JO_STEP_QUEUED && row->retry_at > now)
+			jo_active_await_retry(run, row->step);
+	}
+}
+
+void
+jo_load_history(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
+{
+	replay_steps(run, snapshot);
+	replay_attempts(run, snapshot, now);
+}
+
+/* The run's graph; NULL with *error when its definition cannot be used. */
+static JoShape *
+acquire_shape(Oid dboid, int64 version_id, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	JoShape    *volatile shape;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	shape = jo_shape_acquire(dboid, version_id);
+	LWLockRelease(jo_shared->lock);
+	if (shape != NULL)
+		return shape;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		shape = jo_shape_make(dboid, jo_defcache_get(version_id));
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return shape;
+}
+
+/* A run whose definition cannot be used any more ends failed, with the reason. */
+static void
+end_unusable(JoLiveRow *live, const ErrorData *error)
+{
+	JoEndRow	row = {
+		.run_id = live->run_id,
+		.status = JO_RUN_FAILED,
+		.epoch = live->epoch,
+		.started_at = live->begun,
+		.finished_at = jo_clock_now(),
+		.error = jo_failure_from_error(error),
+	};
+
+	(void) jo_store_end_run(&live->tid, &row);
+}
+
+/*
+ * Fills an entered run from its rows as of the snapshot.  False: it is not to be
+ * carried out (gone, or ended here).
+ */
+static bool
+fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, TimestampTz now)
+{
+	JoLiveRow	live;
+	ErrorData  *error = NULL;
+	JoShape    *shape;
+	dsa_pointer steps;
+
+	if (!jo_store_live_at(&seen->tid, run->run_id, snapshot, &live) &&
+		!jo_store_live(run->run_id, snapshot, &live))
+		return false;
+	shape = acquire_shape(run->dboid, live.version_id, &error);
+	if (shape == NULL)
+	{
+		/* out of memory passes; anything else will not */
+		if (error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+			ReThrowError(error);
+		end_unusable(&live, error);
+		return false;
+	}
+	run->shape = shape;
+	if (!jo_active_alloc_steps(shape, &steps))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of shared memory for the steps of active runs"),
+				 errhint("Raise joborch.shared_memory and restart the server.")));
+	run->version_id = live.version_id;
+	run->owner = live.owner;
+	run->epoch = live.epoch;
+	run->queue_id = live.queue_id;
+	run->ord = live.ord;
+	run->live_tid = live.tid;
+	run->started_at = live.begun;
+	run->begun_marked = live.begun != 0;
+	run->started_told = live.begun != 0;
+	jo_active_begin(run, shape, steps);
+	if (!fresh)
+		jo_load_history(run, snapshot, now);
+	run->paused = live.paused;
+	if (live.cancel == JO_CANCEL_TIMED_OUT)
+		run->timed_out = run->failed = true;
+	else
+		run->cancel = live.cancel;
+	return true;
+}
+
+/* A run that may not take for ever gets its timer when it is first loaded. */
+static void
+begin_deadline(JoActiveRun *run, TimestampTz now)
+{
+	JoTimerRow	timer = {0};
+
+	if (run->shape->timeout == 0 || run->begun_marked)
+		return;
+	if (!jo_store_mark_begun(&run->live_tid, run->run_id, now))
+		return;
+	run->begun_marked = true;
+	run->started_at = now;
+	timer.due = now + run->shape->timeout;
+	timer.run_id = run->run_id;
+	timer.step = -1;
+	timer.item = JO_NO_ITEM;
+	timer.kind = 't';
+	timer.epoch = run->epoch;
+	jo_store_insert_timer(&timer);
+}
+
+/* Enters as many of the rows as memory has room for; those in memory get no entry. */
+static int
+enter_runs(JoDatabase *database, JoLiveRow *rows, int n, JoActiveRun **runs)
+{
+	int			i;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (i = 0; i < n; i++)
+	{
+		runs[i] = NULL;
+		if (jo_active_find(database->dboid, rows[i].run_id) != NULL)
+			continue;
+		runs[i] = jo_active_enter(database, rows[i].run_id, JO_ACTIVE_LOADING);
+		if (runs[i] == NULL)
+			break;
+	}
+	LWLockRelease(jo_shared->lock);
+	return i;
+}
+
+static void
+remove_runs(JoActiveRun **runs, int n)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < n; i++)
+		if (runs[i] != NULL)
+			jo_active_remove(runs[i]);
+	LWLockRelease(jo_shared->lock);
+}
+
+static void
+hand_out(JoDatabase *database, JoActiveRun **runs, int n)
+{
+	JoWakeList	wakes = {0};
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < n; i++)
+	{
+		if (runs[i] == NULL)
+			continue;
+		runs[i]->state = JO_ACTIVE_READY;
+		(void) jo_outcome_settle(database, runs[i], NULL, &wakes);
+	}
+	LWLockRelease(jo_shared->lock);
+	jo_wake_all(&wakes);
+}
+
+/* Fills the entered runs; those that are not to be carried out become NULL. */
+static void
+fill_runs(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
+{
+	TimestampTz now = jo_clock_now();
+	Snapshot	snapshot = RegisterSnapshot(jo_store_latest());
+
+	for (int i = 0; i < n; i++)
+	{
+		if (runs[i] == NULL)
+			continue;
+		if (fill(runs[i], &rows[i], snapshot, fresh, now))
+			begin_deadline(runs[i], now);
+		else
+		{
+			remove_runs(&runs[i], 1);
+			runs[i] = NULL;
+		}
+	}
+	UnregisterSnapshot(snapshot);
+}
+
+/* The same; after an error none of the runs is in memory. */
+static void
+fill_or_remove(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
+{
+	PG_TRY();
+	{
+		fill_runs(runs, rows, n, fresh);
+	}
+	PG_CATCH();
+	{
+		remove_runs(runs, n);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+int
+jo_load_runs(JoDatabase *database, JoLiveRow *rows, int n, bool fresh)
+{
+	JoActiveRun *runs[JO_LOAD_BATCH];
+	int			entered;
+
+	Assert(n <= JO_LOAD_BATCH);
+	entered = enter_runs(database, rows, n, runs);
+	fill_or_remove(runs, rows, entered, fresh);
+	hand_out(database, runs, entered);
+	return entered;
+}
+
+void
+jo_load_run(JoDatabase *database, int64 run_id)
+{
+	JoLiveRow	row;
+
+	if (jo_store_live(run_id, jo_store_latest(), &row) &&
+		jo_load_runs(database, &row, 1, false) == 0)
+	{
+		/* no memory: the sweep finds it when there is */
+		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+		database->sweep = true;
+		LWLockRelease(jo_shared->lock);
+	}
+}

@@ -1,0 +1,36 @@
+/*
+ * outcome.h
+ *		What a finished attempt means for its run, applied exactly once.
+ *
+ * The caller holds jo_shared->lock exclusively.  Nothing raises.
+ */
+#ifndef JO_OUTCOME_H
+#define JO_OUTCOME_H
+
+#include "handout.h"
+#include "shmem.h"
+
+/*
+ * Applies slot->outcome to the run it has and takes the step from the slot.
+ * Returns a step that the slot's executor may go on with, when chain allows it.
+ */
+extern JoStepState *jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool chain,
+									 JoWakeList *wakes);
+
+/*
+ * After any change to a run from outside (loaded, resumed, cancelled, step
+ * retried): stops what is to stop, hands out what is ready, and sends the run to
+ * the dispatcher if it is done, or out of memory if it only waits.  The run may
+ * be gone afterwards.
+ */
+extern JoStepState *jo_outcome_settle(JoDatabase *database, JoActiveRun *run,
+									  const JoClass *self, JoWakeList *wakes);
+
+/* The run's end is written: tells it, and forgets the run. */
+extern void jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr lsn);
+
+/* Tells a step's or a run's new status to those who listen. */
+extern void jo_outcome_tell(JoDatabase *database, const JoActiveRun *run, int step,
+							char status, int attempt, XLogRecPtr lsn);
+
+#endif

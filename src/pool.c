@@ -1,0 +1,187 @@
+/*
+ * pool.c
+ *		How many executors there are, and for whom.
+ *
+ * A class gets two executors per core at once; more only when all it has are
+ * busy with steps that take long, doubling at each look: short steps gain
+ * nothing from more processes than cores, long ones need one each.
+ */
+#include "joborch.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "clock.h"
+#include "finish.h"
+#include "handout.h"
+#include "miscadmin.h"
+#include "pool.h"
+#include "rights.h"
+#include "slots.h"
+#include "txn.h"
+#include "worker.h"
+
+#define LONG_STEP_USEC 10000
+#define NO_SLOT_PAUSE_USEC USECS_PER_SEC
+#define LOG_INTERVAL_USEC (60 * USECS_PER_SEC)
+
+static int
+base_size(void)
+{
+	static int	size = 0;
+
+	if (size == 0)
+		size = Max(2, 2 * (int) sysconf(_SC_NPROCESSORS_ONLN));
+	return size;
+}
+
+/* Has every executor of the class been at its step for long? */
+static bool
+all_long(const JoClass *class, TimestampTz now)
+{
+	for (int i = 0; i < jo_shared->nslots; i++)
+	{
+		const JoSlot *slot = &jo_shared->slots[i];
+
+		if (slot->class == class && slot->state != JO_SLOT_FREE &&
+			(slot->state != JO_SLOT_BUSY || now - slot->started_at < LONG_STEP_USEC))
+			return false;
+	}
+	return true;
+}
+
+/* How many executors more the class should get now. */
+static int
+wanted(const JoClass *class, TimestampTz now)
+{
+	int			starting = 0;
+
+	if (class->ready == 0 || class->idle != NULL || class->start_after > now)
+		return 0;
+	for (int i = 0; i < jo_shared->nslots; i++)
+		if (jo_shared->slots[i].class == class && jo_shared->slots[i].state == JO_SLOT_STARTING)
+			starting++;
+	if (class->nslots < base_size())
+		return Max(0, Min(class->ready - starting, base_size() - class->nslots));
+	if (starting == 0 && all_long(class, now))
+		return Min(class->ready, class->nslots);
+	return 0;
+}
+
+/* Steps of a role that cannot connect fail; true if it can. */
+static bool
+check_role(JoDatabase *database, JoClass *class)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *hint = NULL;
+	char	   *reason;
+
+	jo_txn_begin();
+	reason = jo_rights_cannot_run(class->role, NULL, &hint);
+	if (reason != NULL)
+		reason = MemoryContextStrdup(context, reason);
+	if (reason != NULL && hint != NULL)
+		hint = MemoryContextStrdup(context, hint);
+	jo_txn_commit();
+	if (reason != NULL)
+		jo_finish_refused(database, class, reason, hint);
+	return reason == NULL;
+}
+
+static void
+log_no_worker_slot(TimestampTz now)
+{
+	static TimestampTz last = 0;
+
+	if (last != 0 && now - last < LOG_INTERVAL_USEC)
+		return;
+	last = now;
+	ereport(LOG,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("no free worker slot for an executor"),
+			 errdetail("The steps wait."),
+			 errhint("Raise max_worker_processes.")));
+}
+
+/* Starts one; false when there is no room for it now. */
+static bool
+start_one(JoDatabase *database, JoClass *class, TimestampTz now)
+{
+	BackgroundWorkerHandle *handle;
+	JoSlot	   *slot;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	slot = jo_slot_reserve(class);
+	LWLockRelease(jo_shared->lock);
+	if (slot == NULL)
+		return false;
+	if (jo_worker_start(JO_PROCESS_EXECUTOR, slot->index, class->dboid, class->role, &handle))
+	{
+		pfree(handle);
+		database->no_worker_slot = false;
+		return true;
+	}
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	jo_slot_unreserve(slot);
+	class->start_after = now + NO_SLOT_PAUSE_USEC;
+	database->no_worker_slot = true;
+	LWLockRelease(jo_shared->lock);
+	log_no_worker_slot(now);
+	return false;
+}
+
+static bool
+has_free_slot(void)
+{
+	for (int i = 0; i < jo_shared->nslots; i++)
+		if (jo_shared->slots[i].state == JO_SLOT_FREE)
+			return true;
+	return false;
+}
+
+static void
+grow_class(JoDatabase *database, JoClass *class, TimestampTz now)
+{
+	int			n = wanted(class, now);
+
+	if (n == 0 || !check_role(database, class))
+		return;
+	while (n-- > 0 && start_one(database, class, now))
+		;
+}
+
+bool
+jo_pool_grow(JoDatabase *database, TimestampTz now)
+{
+	bool		waiting = false;
+
+	for (int i = 0; i < JO_MAX_CLASSES; i++)
+	{
+		JoClass    *class = &jo_shared->classes[i];
+
+		if (class->dboid != database->dboid)
+			continue;
+		grow_class(database, class, now);
+		if (class->ready > 0 && class->start_after <= now)
+			waiting = true;
+	}
+	/* while it is set, nobody wakes us for steps that wait */
+	database->growing = waiting;
+	return waiting && has_free_slot();
+}
+
+TimestampTz
+jo_pool_next(const JoDatabase *database)
+{
+	TimestampTz next = 0;
+
+	for (int i = 0; i < JO_MAX_CLASSES; i++)
+	{
+		const JoClass *class = &jo_shared->classes[i];
+
+		if (class->dboid == database->dboid && class->ready > 0 && class->start_after != 0 &&
+			(next == 0 || class->start_after < next))
+			next = class->start_after;
+	}
+	return next;
+}

@@ -1,0 +1,359 @@
+/*
+ * refill.c
+ *		Brings due runs into memory: cursors, late ranges, the slow sweep.
+ *
+ * Rows of `live` are read once, in order, by one moving key per (queue,
+ * priority).  What commits behind a key was announced as a range.  What nobody
+ * announced (a prepared transaction, an announcement that found no room) is
+ * found by the sweep, which looks at everything behind the keys in slices: at
+ * the start, when told to, and at each re-check.
+ */
+#include "joborch.h"
+
+#include "access/xact.h"
+#include "active.h"
+#include "clock.h"
+#include "cursor.h"
+#include "executor/spi.h"
+#include "guc.h"
+#include "handout.h"
+#include "load.h"
+#include "miscadmin.h"
+#include "refill.h"
+#include "store.h"
+#include "txn.h"
+
+#define PREPARED_RECHECK_MS 5000
+
+/* Where the sweep is; sweeping == false: it rests. */
+static bool sweeping = false;
+static int	sweep_cursor;
+static JoLiveKey sweep_key;
+static TimestampTz next_recheck = 0;
+
+static const JoLiveKey key_begin = {DT_NOBEGIN, PG_INT64_MIN};
+static const JoLiveKey key_end = {DT_NOEND, PG_INT64_MAX};
+
+static JoLiveKey
+key_of(const JoLiveRow *row)
+{
+	JoLiveKey	key = {row->due, row->run_id};
+
+	return key;
+}
+
+/* ---- start and re-check ---- */
+
+/* A cursor for each priority of each queue. */
+static void
+enter_queues(JoDatabase *database)
+{
+	int32	   *queues;
+	bool	   *paused;
+	int			n = jo_store_queues(jo_store_latest(), &queues, &paused);
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (int ord = 0; ord < JO_PRIORITIES; ord++)
+		for (int i = 0; i < n; i++)
+			(void) jo_cursor_enter(database, queues[i], ord);
+	database->backlog = true;
+	LWLockRelease(jo_shared->lock);
+}
+
+void
+jo_refill_begin(JoDatabase *database)
+{
+	int64		boot_run_id = 0;
+
+	jo_txn_begin();
+	if (database->boot_run_id == 0)
+		boot_run_id = jo_store_next_run_id();
+	enter_queues(database);
+	jo_txn_commit();
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	if (boot_run_id != 0)
+		database->boot_run_id = boot_run_id;
+	database->sweep = true;
+	LWLockRelease(jo_shared->lock);
+}
+
+void
+jo_refill_distrust(JoDatabase *database)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	database->sweep = true;
+	database->backlog = true;
+	LWLockRelease(jo_shared->lock);
+}
+
+/* Does any transaction of this database wait to be committed by COMMIT PREPARED? */
+static bool
+has_prepared(void)
+{
+	bool		found;
+
+	jo_txn_begin();
+	SPI_connect();
+	SPI_execute("SELECT FROM pg_catalog.pg_prepared_xacts"
+				" WHERE database OPERATOR(pg_catalog.=) pg_catalog.current_database() LIMIT 1", true, 1);
+	found = SPI_processed > 0;
+	SPI_finish();
+	jo_txn_commit();
+	return found;
+}
+
+/* The bounded safety re-check: shorter while prepared transactions are open. */
+static void
+recheck(JoDatabase *database, TimestampTz now)
+{
+	static uint32 seen_prepared = 0;
+	uint32		prepared = pg_atomic_read_u32(&jo_shared->prepared);
+	long		interval = jo_guc_recheck_interval;
+
+	if (prepared != seen_prepared && next_recheck - now > PREPARED_RECHECK_MS * 1000L)
+		next_recheck = 0;
+	if (now < next_recheck)
+		return;
+	if (prepared != seen_prepared)
+	{
+		if (has_prepared())
+			interval = Min(interval, PREPARED_RECHECK_MS);
+		else
+			seen_prepared = prepared;
+	}
+	if (next_recheck != 0 || interval < jo_guc_recheck_interval)
+	{
+		jo_txn_begin();
+		enter_queues(database);
+		jo_txn_commit();
+		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+		database->sweep = true;
+		LWLockRelease(jo_shared->lock);
+	}
+	next_recheck = now + interval * 1000;
+}
+
+/* ---- reading ---- */
+
+/* How many more runs to bring in now: enough to keep executors busy, not more. */
+static int
+room(const JoDatabase *database)
+{
+	int			ready = jo_handout_ready(database->dboid);
+
+	if (ready >= JO_HIGH_WATER || jo_shared->free_run < 0)
+		return 0;
+	return Min(JO_LOAD_BATCH, JO_HIGH_WATER - ready);
+}
+
+/* Can a run that a cursor reads for the first time have no history? */
+static bool
+is_fresh(const JoDatabase *database, const JoLiveRow *row)
+{
+	return row->run_id > database->boot_run_id && row->epoch == 0 && row->begun == 0;
+}
+
+/*
+ * Reads rows of one group above *low up to high and loads them; moves *low.
+ * Returns false when the group has nothing more that is due.
+ */
+static bool
+read_group(JoDatabase *database, int32 queue_id, int ord, JoLiveKey *low, JoLiveKey high,
+		   bool may_be_fresh, int max, TimestampTz *next_due, bool *full)
+{
+	JoLiveRow  *rows = palloc(sizeof(JoLiveRow) * max);
+	int			n;
+	int			done = 0;
+
+	jo_txn_begin();
+	n = jo_store_live_scan(queue_id, ord, *low, high, jo_clock_now(), jo_store_latest(),
+						   max, rows, next_due);
+	while (done < n && !*full)
+	{
+		bool		fresh = may_be_fresh && is_fresh(database, &rows[done]);
+		int			stretch = 1;
+		int			loaded;
+
+		while (done + stretch < n &&
+			   fresh == (may_be_fresh && is_fresh(database, &rows[done + stretch])))
+			stretch++;
+		loaded = jo_load_runs(database, rows + done, stretch, fresh);
+		*full = loaded < stretch;
+		done += loaded;
+	}
+	jo_txn_commit();
+	if (done > 0)
+		*low = key_of(&rows[done - 1]);
+	pfree(rows);
+	return n == max || *full;
+}
+
+/* Late ranges of one priority; they are older than what the cursors will read. */
+static bool
+read_ranges(JoDatabase *database, int ord, bool *full)
+{
+	bool		more = false;
+
+	for (int i = 0; i < database->nranges && !*full; i++)
+	{
+		JoRange		range = database->ranges[i];
+		JoLiveKey	low = range.low;
+		TimestampTz next_due;
+		int			max = room(database);
+
+		if (range.ord != ord)
+			continue;
+		if (max == 0)
+			return true;
+		/* low itself belongs to the range: begin just before it */
+		low.run_id--;
+		if (read_group(database, range.queue_id, ord, &low, range.high, false, max, &next_due, full))
+			more = true;
+		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+		if (more || jo_key_compare(database->ranges[i].high, range.high) > 0 ||
+			jo_key_compare(database->ranges[i].low, range.low) < 0)
+		{
+			/* it grew meanwhile, or is not read to its end */
+			if (jo_key_compare(database->ranges[i].low, range.low) == 0)
+				database->ranges[i].low = low;
+			more = true;
+		}
+		else
+		{
+			database->ranges[i] = database->ranges[--database->nranges];
+			i--;
+		}
+		LWLockRelease(jo_shared->lock);
+	}
+	return more || *full;
+}
+
+static bool
+read_cursor(JoDatabase *database, JoCursor *cursor, bool *full)
+{
+	JoLiveKey	low;
+	TimestampTz next_due = 0;
+	int			max = room(database);
+	bool		more;
+
+	if (max == 0)
+		return true;
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	low = cursor->key;
+	cursor->drained = true;		/* whoever commits from now on says otherwise */
+	cursor->next_due = 0;
+	LWLockRelease(jo_shared->lock);
+
+	more = read_group(database, cursor->queue_id, cursor->ord, &low, key_end, true, max,
+					  &next_due, full);
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	if (jo_key_compare(low, cursor->key) > 0)
+		cursor->key = low;
+	if (more)
+		cursor->drained = false;
+	if (next_due != 0 && (cursor->next_due == 0 || next_due < cursor->next_due))
+		cursor->next_due = next_due;
+	LWLockRelease(jo_shared->lock);
+	return more;
+}
+
+static bool
+wants_reading(const JoCursor *cursor, TimestampTz now)
+{
+	return !cursor->drained || (cursor->next_due != 0 && cursor->next_due <= now);
+}
+
+/* Everything due, the highest priority first, as long as there is room. */
+static bool
+read_due(JoDatabase *database, TimestampTz now, bool *full)
+{
+	bool		more = false;
+
+	for (int ord = 0; ord < JO_PRIORITIES && !*full; ord++)
+	{
+		more |= read_ranges(database, ord, full);
+		for (int i = 0; i < database->ncursors && !*full; i++)
+		{
+			JoCursor   *cursor = &database->cursors[i];
+
+			if (cursor->ord == ord && wants_reading(cursor, now))
+				more |= read_cursor(database, cursor, full);
+		}
+	}
+	return more;
+}
+
+/* ---- sweep ---- */
+
+static void
+begin_sweep(JoDatabase *database)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	database->sweep = false;
+	LWLockRelease(jo_shared->lock);
+	sweeping = true;
+	sweep_cursor = 0;
+	sweep_key = key_begin;
+}
+
+/* One slice; true while there is more of the sweep to do. */
+static bool
+sweep_slice(JoDatabase *database, bool *full)
+{
+	JoCursor   *cursor;
+	JoLiveKey	high;
+	TimestampTz next_due;
+
+	if (sweep_cursor >= database->ncursors)
+	{
+		sweeping = false;
+		return false;
+	}
+	cursor = &database->cursors[sweep_cursor];
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	high = cursor->key;
+	LWLockRelease(jo_shared->lock);
+	if (jo_key_compare(sweep_key, high) >= 0 ||
+		!read_group(database, cursor->queue_id, cursor->ord, &sweep_key, high, false,
+					JO_LOAD_BATCH, &next_due, full))
+	{
+		sweep_cursor++;
+		sweep_key = key_begin;
+	}
+	return true;
+}
+
+bool
+jo_refill(JoDatabase *database, TimestampTz now)
+{
+	bool		full = false;
+	bool		more;
+
+	recheck(database, now);
+	database->refill_asked = false;
+	more = read_due(database, now, &full);
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	database->backlog = more;
+	LWLockRelease(jo_shared->lock);
+
+	if (database->sweep && !sweeping)
+		begin_sweep(database);
+	if (sweeping && !full && sweep_slice(database, &full))
+		return !full;
+	return more && !full && room(database) > JO_LOW_WATER;
+}
+
+TimestampTz
+jo_refill_next(const JoDatabase *database)
+{
+	TimestampTz next = next_recheck;
+
+	for (int i = 0; i < database->ncursors; i++)
+	{
+		TimestampTz due = database->cursors[i].next_due;
+
+		if (due != 0 && (next == 0 || due < next))
+			next = due;
+	}
+	return next;
+}

@@ -1,0 +1,231 @@
+/*
+ * shape.c
+ *		The graph of a job version in shared memory, immutable, counted.
+ *
+ * Executors know the whole definition (defcache.c); what advancing a run needs
+ * is only this: who depends on whom, by which rule.  A graph without references
+ * stays for the next run and is dropped when memory is needed.
+ */
+#include "joborch.h"
+
+#include "active.h"
+#include "catalog/pg_authid.h"
+#include "errors.h"
+#include "utils/acl.h"
+
+static JoShape **
+bucket_of(Oid dboid, int64 version_id)
+{
+	return &jo_shared->shapes[(dboid * 31 + (uint64) version_id) % lengthof(jo_shared->shapes)];
+}
+
+static JoShape *
+find(Oid dboid, int64 version_id)
+{
+	JoShape    *shape = *bucket_of(dboid, version_id);
+
+	while (shape != NULL && (shape->dboid != dboid || shape->version_id != version_id))
+		shape = shape->next;
+	return shape;
+}
+
+JoShape *
+jo_shape_acquire(Oid dboid, int64 version_id)
+{
+	JoShape    *shape = find(dboid, version_id);
+
+	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
+	if (shape != NULL)
+		shape->references++;
+	return shape;
+}
+
+void
+jo_shape_release(JoShape *shape)
+{
+	Assert(shape->references > 0);
+	shape->references--;
+}
+
+/* Drops graphs nobody uses: of one database, or (InvalidOid) of all. */
+static void
+drop_unused(Oid dboid)
+{
+	for (int i = 0; i < (int) lengthof(jo_shared->shapes); i++)
+	{
+		JoShape   **link = &jo_shared->shapes[i];
+
+		while (*link != NULL)
+		{
+			JoShape    *shape = *link;
+
+			if (shape->references == 0 && (dboid == InvalidOid || shape->dboid == dboid))
+			{
+				*link = shape->next;
+				dsa_free(jo_shmem_area(), shape->self);
+			}
+			else
+				link = &shape->next;
+		}
+	}
+}
+
+void
+jo_shapes_forget(Oid dboid)
+{
+	drop_unused(dboid);
+}
+
+static Size
+successors_offset(const JoDefinition *definition)
+{
+	return MAXALIGN(offsetof(JoShape, steps) + sizeof(JoShapeStep) * definition->nsteps);
+}
+
+static int
+count_edges(const JoDefinition *definition)
+{
+	int			n = 0;
+
+	for (int i = 0; i < definition->nsteps; i++)
+		n += definition->steps[i].ndeps;
+	return n;
+}
+
+static Size
+shape_size(const JoDefinition *definition)
+{
+	return successors_offset(definition) + sizeof(int16) * count_edges(definition);
+}
+
+/* Lists each step's dependents in the order in which they are written. */
+static void
+fill_edges(JoShape *shape, const JoDefinition *definition)
+{
+	int			edge = 0;
+
+	for (int i = 0; i < definition->nsteps; i++)
+	{
+		const JoStepDef *step = &definition->steps[i];
+
+		for (int d = 0; d < step->ndeps; d++)
+			shape->steps[step->deps[d]].nsuccessors++;
+	}
+	for (int i = 0; i < definition->nsteps; i++)
+	{
+		shape->steps[i].first_successor = edge;
+		edge += shape->steps[i].nsuccessors;
+		shape->steps[i].nsuccessors = 0;
+	}
+	for (int i = 0; i < definition->nsteps; i++)
+	{
+		const JoStepDef *step = &definition->steps[i];
+
+		for (int d = 0; d < step->ndeps; d++)
+		{
+			JoShapeStep *parent = &shape->steps[step->deps[d]];
+
+			shape->successors[parent->first_successor + parent->nsuccessors++] = i;
+		}
+	}
+}
+
+/* Fills a zeroed block of shape_size(). */
+static void
+fill(JoShape *shape, const JoCachedJob *job, const Oid *run_as)
+{
+	const JoDefinition *definition = job->definition;
+
+	shape->version_id = job->version_id;
+	shape->job_id = job->job_id;
+	shape->timeout = definition->timeout;
+	shape->nsteps = definition->nsteps;
+	shape->has_output = definition->output != NULL;
+	shape->durability = definition->durability;
+	shape->successors = (int16 *) ((char *) shape + successors_offset(definition));
+	for (int i = 0; i < definition->nsteps; i++)
+	{
+		const JoStepDef *step = &definition->steps[i];
+
+		shape->steps[i].nparents = step->ndeps;
+		shape->steps[i].rule = step->rule;
+		shape->steps[i].on_error = step->on_error;
+		shape->steps[i].phase = step->phase;
+		shape->steps[i].priority = step->priority;
+		shape->steps[i].run_as = run_as ? run_as[i] : InvalidOid;
+	}
+	fill_edges(shape, definition);
+}
+
+/*
+ * Role oids of run_as; a role that is gone becomes an oid no role has, so that
+ * the step is refused when its turn comes.
+ */
+static Oid *
+lookup_run_as(const JoDefinition *definition)
+{
+	Oid		   *run_as = palloc0(sizeof(Oid) * definition->nsteps);
+
+	for (int i = 0; i < definition->nsteps; i++)
+	{
+		if (definition->steps[i].run_as == NULL)
+			continue;
+		run_as[i] = get_role_oid(definition->steps[i].run_as, true);
+		if (!OidIsValid(run_as[i]))
+			run_as[i] = PG_UINT32_MAX;
+	}
+	return run_as;
+}
+
+JoShape *
+jo_shape_make_local(const JoCachedJob *job)
+{
+	JoShape    *shape = palloc0(shape_size(job->definition));
+
+	fill(shape, job, NULL);
+	return shape;
+}
+
+JoShape *
+jo_shape_make(Oid dboid, const JoCachedJob *job)
+{
+	dsa_area   *area = jo_shmem_area();
+	Oid		   *run_as = lookup_run_as(job->definition);
+	Size		size = shape_size(job->definition);
+	dsa_pointer self = dsa_allocate_extended(area, size, DSA_ALLOC_NO_OOM | DSA_ALLOC_ZERO);
+	JoShape    *made;
+	JoShape    *shape;
+
+	if (!DsaPointerIsValid(self))
+	{
+		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+		drop_unused(InvalidOid);
+		LWLockRelease(jo_shared->lock);
+		self = dsa_allocate_extended(area, size, DSA_ALLOC_NO_OOM | DSA_ALLOC_ZERO);
+	}
+	if (!DsaPointerIsValid(self))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of shared memory for the graphs of active jobs"),
+				 errhint("Raise joborch.shared_memory and restart the server.")));
+	made = dsa_get_address(area, self);
+	made->self = self;
+	made->dboid = dboid;
+	fill(made, job, run_as);
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	shape = jo_shape_acquire(dboid, job->version_id);
+	if (shape == NULL)
+	{
+		JoShape   **bucket = bucket_of(dboid, job->version_id);
+
+		shape = made;
+		shape->references = 1;
+		shape->next = *bucket;
+		*bucket = shape;
+	}
+	LWLockRelease(jo_shared->lock);
+	if (shape != made)
+		dsa_free(area, self);
+	return shape;
+}

@@ -1,0 +1,302 @@
+/*
+ * slots.c
+ *		Executor processes: reserve, start, give work, cancel, reap.
+ *
+ * A slot passes FREE -> STARTING (dispatcher) -> IDLE <-> BUSY (its executor)
+ * -> DEAD (its executor's exit) -> FREE (dispatcher).  Its generation grows at
+ * each reservation, so a late process that finds another generation leaves.
+ */
+#include "joborch.h"
+
+#include <signal.h>
+
+#include "active.h"
+#include "clock.h"
+#include "events.h"
+#include "miscadmin.h"
+#include "outcome.h"
+#include "slots.h"
+#include "storage/ipc.h"
+
+#define CHAIN_MAX_STEPS 10		/* then the lists get their turn */
+#define CHAIN_MAX_USEC 5000
+#define MAX_INTERRUPTIONS 20	/* uncharged ends of one step's attempts */
+
+static int	chain_steps = 0;
+static TimestampTz chain_since = 0;
+
+/* ---- the executor's side ---- */
+
+static void
+leave(int code, Datum argument)
+{
+	JoSlot	   *slot = (JoSlot *) DatumGetPointer(argument);
+	JoDatabase *database;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	slot->pid = 0;
+	slot->latch = NULL;
+	slot->state = JO_SLOT_DEAD;
+	slot->since = jo_clock_now();
+	database = jo_shmem_database(slot->dboid);
+	if (database != NULL)
+		jo_shmem_wake(database->dispatcher);
+	LWLockRelease(jo_shared->lock);
+}
+
+void
+jo_slot_attach(int index)
+{
+	JoSlot	   *slot = &jo_shared->slots[index];
+
+	(void) jo_shmem_area();
+	on_shmem_exit(leave, PointerGetDatum(slot));
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	slot->latch = MyLatch;
+	slot->pid = MyProcPid;
+	LWLockRelease(jo_shared->lock);
+}
+
+uint64
+jo_slot_token(const JoSlot *slot)
+{
+	return ((uint64) slot->generation << 32) | (slot->steps_done + 1);
+}
+
+static void
+remove_from_idle(JoSlot *slot)
+{
+	JoSlot	  **link = &slot->class->idle;
+
+	if (!slot->listed)
+		return;
+	while (*link != slot)
+		link = &(*link)->next_idle;
+	*link = slot->next_idle;
+	slot->next_idle = NULL;
+	slot->listed = false;
+}
+
+/* The slot gets a step. */
+static void
+give(JoDatabase *database, JoSlot *slot, JoStepState *state, TimestampTz now)
+{
+	JoActiveRun *run = state->run;
+
+	Assert(state->status == JO_STEP_QUEUED && state->class == NULL);
+	state->status = JO_STEP_RUNNING;
+	state->slot = slot->index;
+	state->attempt++;
+	run->ready--;
+	run->in_flight++;
+	if (run->started_at == 0)
+		run->started_at = now;
+	slot->state = JO_SLOT_BUSY;
+	slot->since = now;
+	slot->run = run;
+	slot->step = state->step;
+	slot->attempt = state->attempt;
+	slot->epoch = run->epoch;
+	slot->started_at = now;
+	slot->work = JO_WORK_RUNNING;
+	slot->outcome = JO_OUTCOME_NONE;
+	slot->self_inflicted = false;
+	slot->cancel_token = 0;
+	slot->cancel_timed_out = false;
+	slot->marked = false;
+	slot->long_seen = false;
+	if (!jo_events_wanted(database))
+		return;
+	if (!run->started_told)
+	{
+		run->started_told = true;
+		jo_outcome_tell(database, run, -1, JO_STEP_RUNNING, 0, InvalidXLogRecPtr);
+	}
+	jo_outcome_tell(database, run, state->step, JO_STEP_RUNNING, state->attempt, InvalidXLogRecPtr);
+}
+
+/* Asks for more rows before the list runs dry. */
+static void
+ask_refill(JoDatabase *database, JoClass *class, JoWakeList *wakes)
+{
+	if (database->backlog && !database->refill_asked && class->ready < JO_LOW_WATER)
+	{
+		database->refill_asked = true;
+		jo_wake_add(wakes, database->dispatcher);
+	}
+}
+
+static void
+go_idle(JoSlot *slot, TimestampTz now)
+{
+	if (slot->state != JO_SLOT_IDLE)
+	{
+		slot->state = JO_SLOT_IDLE;
+		slot->since = now;
+	}
+	if (!slot->listed)
+	{
+		slot->listed = true;
+		slot->next_idle = slot->class->idle;
+		slot->class->idle = slot;
+	}
+}
+
+JoTurn
+jo_slot_turn(JoSlot *slot)
+{
+	JoWakeList	wakes = {0};
+	TimestampTz now = jo_clock_now();
+	JoStepState *next = NULL;
+	JoTurn		turn;
+	JoDatabase *database;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	database = jo_shmem_database(slot->dboid);
+	if (slot->run != NULL)
+	{
+		bool		chain = ++chain_steps < CHAIN_MAX_STEPS && now - chain_since < CHAIN_MAX_USEC;
+
+		slot->steps_done++;
+		next = jo_outcome_apply(database, slot, chain && !slot->quit, &wakes);
+	}
+	if (next == NULL && !slot->quit)
+	{
+		next = jo_handout_pop(slot->class);
+		chain_steps = 0;
+		chain_since = now;
+	}
+	if (next != NULL)
+	{
+		remove_from_idle(slot);
+		give(database, slot, next, now);
+		turn = JO_TURN_WORK;
+	}
+	else if (slot->quit)
+	{
+		remove_from_idle(slot);
+		turn = JO_TURN_QUIT;
+	}
+	else
+	{
+		go_idle(slot, now);
+		turn = JO_TURN_IDLE;
+	}
+	slot->class->last_use = now;
+	if (database != NULL)
+		ask_refill(database, slot->class, &wakes);
+	LWLockRelease(jo_shared->lock);
+	jo_wake_all(&wakes);
+	return turn;
+}
+
+bool
+jo_slot_may_end_run(JoSlot *slot, ItemPointer live_tid)
+{
+	bool		may;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	may = jo_active_would_complete(slot->run);
+	ItemPointerCopy(&slot->run->live_tid, live_tid);
+	LWLockRelease(jo_shared->lock);
+	return may;
+}
+
+/* ---- the dispatcher's side ---- */
+
+static void
+evict_idle(const JoClass *except)
+{
+	JoSlot	   *oldest = NULL;
+
+	for (int i = 0; i < jo_shared->nslots; i++)
+	{
+		JoSlot	   *slot = &jo_shared->slots[i];
+
+		if (slot->state == JO_SLOT_IDLE && slot->quit)
+			return;				/* one is on its way out */
+		if (slot->state == JO_SLOT_IDLE && slot->class != except &&
+			(oldest == NULL || slot->since < oldest->since))
+			oldest = slot;
+	}
+	if (oldest != NULL)
+	{
+		remove_from_idle(oldest);
+		oldest->quit = true;
+		jo_shmem_wake(oldest->latch);
+	}
+}
+
+JoSlot *
+jo_slot_reserve(JoClass *class)
+{
+	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
+	for (int i = 0; i < jo_shared->nslots; i++)
+	{
+		JoSlot	   *slot = &jo_shared->slots[i];
+		uint32		generation = slot->generation;
+
+		if (slot->state != JO_SLOT_FREE)
+			continue;
+		MemSet(slot, 0, sizeof(JoSlot));
+		slot->index = i;
+		slot->generation = generation + 1;
+		slot->state = JO_SLOT_STARTING;
+		slot->since = jo_clock_now();
+		slot->dboid = class->dboid;
+		slot->role = class->role;
+		slot->class = class;
+		class->nslots++;
+		return slot;
+	}
+	evict_idle(class);
+	return NULL;
+}
+
+void
+jo_slot_free(JoSlot *slot)
+{
+	Assert(slot->run == NULL);
+	remove_from_idle(slot);
+	slot->class->nslots--;
+	slot->class = NULL;
+	slot->state = JO_SLOT_FREE;
+	slot->dboid = InvalidOid;
+}
+
+void
+jo_slot_unreserve(JoSlot *slot)
+{
+	Assert(slot->state == JO_SLOT_STARTING);
+	jo_slot_free(slot);
+}
+
+void
+jo_slot_cancel(JoSlot *slot, bool timed_out)
+{
+	if (slot->state != JO_SLOT_BUSY || slot->work != JO_WORK_RUNNING || slot->pid == 0)
+		return;
+	slot->cancel_token = jo_slot_token(slot);
+	slot->cancel_timed_out = timed_out;
+	kill(slot->pid, SIGINT);
+}
+
+bool
+jo_slot_reap(JoDatabase *database, JoSlot *slot, JoWakeList *wakes)
+{
+	Assert(slot->state == JO_SLOT_DEAD);
+	if (slot->run != NULL)
+	{
+		JoStepState *state = &slot->run->steps[slot->step];
+
+		if (slot->work == JO_WORK_RUNNING)
+		{
+			if (slot->self_inflicted || state->interruptions >= MAX_INTERRUPTIONS)
+				return true;
+			slot->outcome = JO_OUTCOME_RERUN;
+		}
+		(void) jo_outcome_apply(database, slot, false, wakes);
+	}
+	jo_slot_free(slot);
+	return false;
+}

@@ -1,0 +1,310 @@
+/*
+ * start.c
+ *		Starting runs: rows of run and live in the caller's transaction.
+ *
+ * Everything a start can refuse, it refuses here, before anything is written:
+ * unknown job, missing right, wrong input, an owner who may not connect.  What
+ * the engine then does with the run is announce.c's business.
+ */
+#include "joborch.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "announce.h"
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "defcache.h"
+#include "errors.h"
+#include "executor/spi.h"
+#include "guc.h"
+#include "inputcheck.h"
+#include "miscadmin.h"
+#include "rights.h"
+#include "start.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "validate.h"
+#include "words.h"
+
+static const char *const priorities[] = {"critical", "high", "medium", "low", NULL};
+
+int
+jo_start_priority(const char *word)
+{
+	int			priority;
+
+	if (strcmp(word, "normal") == 0)
+		return JO_PRIORITY_MEDIUM;
+	if (strcmp(word, "urgent") == 0)
+		return JO_PRIORITY_CRITICAL;
+	priority = jo_words_find(word, priorities);
+	if (priority < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown priority \"%s\"", word),
+				 errhint("Use one of: %s.", jo_words_join(priorities))));
+	return priority;
+}
+
+/* ---- whose ---- */
+
+/* Digits only: the job's id. */
+static bool
+is_id(const char *job, int64 *id)
+{
+	if (job[0] == '\0' || strspn(job, "0123456789") != strlen(job) || strlen(job) > 18)
+		return false;
+	*id = strtoll(job, NULL, 10);
+	return true;
+}
+
+void
+jo_start_find_job(const char *job, JoStartJob *found)
+{
+	Snapshot	snapshot = jo_store_latest();
+	JoJobRow	row;
+	int64		id;
+	bool		exists;
+
+	exists = is_id(job, &id) ? jo_store_job(id, snapshot, &row) :
+		jo_store_job_by_name(job, snapshot, &row);
+	if (!exists || !jo_rights_may_see(row.owner, row.tenant))
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_JOB_NOT_FOUND),
+				 errmsg("job \"%s\" does not exist", job),
+				 errhint("SELECT name FROM joborch.jobs lists the jobs you can see; joborch.create_job() makes one.")));
+	if (!jo_rights_may_start(row.owner, row.job_id, row.tenant))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to start job \"%s\"", job),
+				 errdetail("It belongs to role \"%s\".", row.owner_name),
+				 errhint("Become a member of that role.")));
+	if (!row.active)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_JOB_INACTIVE),
+				 errmsg("job \"%s\" is not active", job),
+				 errhint("SELECT joborch.alter_job('%s', active => true)", row.name)));
+	found->job_id = row.job_id;
+	found->version_id = row.current_version;
+	found->owner = row.owner;
+	found->owner_name = row.owner_name;
+	found->tenant = row.tenant;
+}
+
+static void
+check_owner(const JoStartJob *job)
+{
+	char	   *hint = NULL;
+	char	   *reason = jo_rights_cannot_run(job->owner, job->owner_name, &hint);
+
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_ROLE_CANNOT_CONNECT),
+				 errmsg_internal("%s", reason),
+				 errdetail("Steps run in a session of their owner's."),
+				 hint ? errhint("%s", hint) : 0));
+}
+
+/* ---- what ---- */
+
+static int32
+find_queue(const char *name)
+{
+	int32		queue_id;
+	bool		paused;
+
+	if (name == NULL)
+		return JO_DEFAULT_QUEUE;
+	if (!jo_store_queue_by_name(name, jo_store_latest(), &queue_id, &paused))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("queue \"%s\" does not exist", name),
+				 errhint("SELECT name FROM joborch.queues lists the queues.")));
+	return queue_id;
+}
+
+void
+jo_start_prepare(const JoStartJob *job, JoStartOptions *options, JoRunRow *run, JoLiveRow *live)
+{
+	const JoDefinition *definition = jo_defcache_get(job->version_id)->definition;
+	TimestampTz now = jo_clock_now();
+
+	PreventCommandIfReadOnly("joborch.start()");
+	MemSet(run, 0, sizeof(JoRunRow));
+	MemSet(live, 0, sizeof(JoLiveRow));
+	run->version_id = live->version_id = job->version_id;
+	run->job_id = job->job_id;
+	run->owner = definition->run_as_caller ? GetUserId() : job->owner;
+	run->owner_name = definition->run_as_caller ? GetUserNameFromId(GetUserId(), false) : job->owner_name;
+	live->owner = run->owner;
+	check_owner(job);
+	run->created_at = now;
+	run->run_at = live->due = options->run_at != 0 ? options->run_at : now;
+	run->queue_id = live->queue_id = find_queue(options->queue ? options->queue : definition->queue);
+	run->priority = live->ord = options->priority >= 0 ? options->priority : definition->priority;
+	run->input = options->input ? jo_input_check(definition, options->input) : NULL;
+	run->requested_by = GetUserNameFromId(GetUserId(), false);
+	run->name = options->name;
+	run->tags = options->tags;
+	run->metadata = options->metadata;
+	run->correlation_id = options->correlation_id;
+	run->idempotency_key = options->idempotency_key;
+	run->traceparent = options->traceparent;
+	run->tenant = job->tenant ? job->tenant :
+		jo_guc_tenant && jo_guc_tenant[0] ? jo_guc_tenant : NULL;
+	live->cancel = JO_CANCEL_NONE;
+}
+
+/* ---- idempotency ---- */
+
+static int64
+find_by_key(const JoRunRow *run)
+{
+	Oid			types[] = {INT8OID, OIDOID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(run->job_id), ObjectIdGetDatum(run->owner),
+	CStringGetTextDatum(run->idempotency_key)};
+	int64		found = 0;
+	bool		isnull;
+
+	SPI_execute_with_args("SELECT run_id FROM joborch_internal.run_key"
+						  " WHERE job_id = $1 AND owner = $2 AND idempotency_key = $3",
+						  3, types, values, NULL, false, 1);
+	if (SPI_processed > 0)
+		found = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return found;
+}
+
+/* Takes the key for run->run_id; returns the run that has it already, or 0. */
+static int64
+claim_key(const JoRunRow *run)
+{
+	Oid			types[] = {INT8OID, OIDOID, TEXTOID, INT8OID};
+	Datum		values[] = {Int64GetDatum(run->job_id), ObjectIdGetDatum(run->owner),
+	CStringGetTextDatum(run->idempotency_key), Int64GetDatum(run->run_id)};
+	JoRights	rights;
+	int64		found = 0;
+
+	jo_rights_raise(&rights);
+	SPI_connect();
+	SPI_execute_with_args("INSERT INTO joborch_internal.run_key (job_id, owner, idempotency_key, run_id)"
+						  " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+						  4, types, values, NULL, false, 0);
+	if (SPI_processed == 0)
+		found = find_by_key(run);
+	SPI_finish();
+	jo_rights_restore(&rights);
+	return found;
+}
+
+static void
+warn_if_unserved(void)
+{
+	JoDatabase *database;
+	bool		held;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	database = jo_shmem_database(MyDatabaseId);
+	held = database != NULL && database->state == JO_DATABASE_HELD;
+	LWLockRelease(jo_shared->lock);
+	if (held)
+		ereport(WARNING,
+				(errmsg("this database is a copy: its runs are held"),
+				 errhint("SELECT joborch.adopt_database() lets them run here.")));
+	else if (jo_shared->launcher_pid == 0)
+		ereport(WARNING,
+				(errmsg("no joborch launcher is running: runs wait"),
+				 errhint("Look into the server's log; max_worker_processes may be too low.")));
+}
+
+int64
+jo_start_run(const JoStartJob *job, JoStartOptions *options)
+{
+	JoRunRow	run;
+	JoLiveRow	live;
+
+	jo_start_prepare(job, options, &run, &live);
+	run.run_id = live.run_id = jo_store_next_run_id();
+	if (run.idempotency_key != NULL)
+	{
+		int64		existing = claim_key(&run);
+
+		if (existing != 0 && options->error_if_duplicate)
+			ereport(ERROR,
+					(errcode(ERRCODE_JO_DUPLICATE_KEY),
+					 errmsg("idempotency key \"%s\" was used already", run.idempotency_key),
+					 errdetail("It belongs to run " INT64_FORMAT ".", existing)));
+		if (existing != 0)
+			return existing;
+	}
+	jo_store_insert_run(&run, &live);
+	jo_announce_start(&live);
+	warn_if_unserved();
+	return run.run_id;
+}
+
+/* ---- definitions that are no job's ---- */
+
+static int64
+find_ad_hoc(Oid owner, const char *digest)
+{
+	Oid			types[] = {OIDOID, TEXTOID};
+	Datum		values[] = {ObjectIdGetDatum(owner), CStringGetTextDatum(digest)};
+	bool		isnull;
+
+	SPI_execute_with_args("SELECT version_id FROM joborch_internal.job_version"
+						  " WHERE job_id IS NULL AND owner = $1 AND digest = $2",
+						  2, types, values, NULL, false, 1);
+	if (SPI_processed == 0)
+		return 0;
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+static void
+insert_ad_hoc(Oid owner, const char *digest, Jsonb *definition, const char *saved_by)
+{
+	Oid			types[] = {OIDOID, TEXTOID, JSONBOID, TEXTOID};
+	Datum		values[] = {ObjectIdGetDatum(owner), CStringGetTextDatum(digest),
+	JsonbPGetDatum(definition), CStringGetTextDatum(saved_by)};
+
+	SPI_execute_with_args("INSERT INTO joborch_internal.job_version"
+						  " (job_id, version, owner, definition, digest, saved_by)"
+						  " VALUES (NULL, 1, $1, $3, $2, $4) ON CONFLICT DO NOTHING",
+						  4, types, values, NULL, false, 0);
+}
+
+static char *
+digest_of(Jsonb *definition)
+{
+	char	   *string = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
+
+	return TextDatumGetCString(DirectFunctionCall1(md5_text, CStringGetTextDatum(string)));
+}
+
+void
+jo_start_ad_hoc(Jsonb *definition, JoStartJob *found)
+{
+	char	   *digest = digest_of(definition);
+	JoRights	rights;
+
+	MemSet(found, 0, sizeof(JoStartJob));
+	found->owner = GetUserId();
+	found->owner_name = GetUserNameFromId(GetUserId(), false);
+
+	jo_rights_raise(&rights);
+	SPI_connect();
+	found->version_id = find_ad_hoc(found->owner, digest);
+	SPI_finish();
+	jo_rights_restore(&rights);
+	if (found->version_id != 0)
+		return;
+
+	(void) jo_validate_or_raise(definition);
+	PreventCommandIfReadOnly("joborch.start_definition()");
+	jo_rights_raise(&rights);
+	SPI_connect();
+	insert_ad_hoc(found->owner, digest, definition, found->owner_name);
+	found->version_id = find_ad_hoc(found->owner, digest);
+	SPI_finish();
+	jo_rights_restore(&rights);
+}

@@ -1,0 +1,58 @@
+/*
+ * start.h
+ *		Starting runs: what a caller may say, and the words for it.
+ */
+#ifndef JO_START_H
+#define JO_START_H
+
+#include "store.h"
+
+/* What the arguments of start() and its sisters say; absent is NULL, 0 or -1. */
+typedef struct JoStartOptions
+{
+	Jsonb	   *input;
+	TimestampTz run_at;
+	int			priority;
+	char	   *queue;
+	char	   *name;
+	struct ArrayType *tags;
+	Jsonb	   *metadata;
+	char	   *idempotency_key;
+	bool		error_if_duplicate;
+	char	   *correlation_id;
+	char	   *traceparent;
+} JoStartOptions;
+
+/* Whose definition a run carries out. */
+typedef struct JoStartJob
+{
+	int64		job_id;			/* 0: ad hoc */
+	int64		version_id;
+	Oid			owner;
+	char	   *owner_name;
+	char	   *tenant;
+} JoStartJob;
+
+/* A job by its name or id, if the caller may start it; raises otherwise. */
+extern void jo_start_find_job(const char *job, JoStartJob *found);
+
+/* Priority of a word (low, medium, ...); raises on another. */
+extern int	jo_start_priority(const char *word);
+
+/*
+ * Fills in what a run's rows say; *run and *live are complete but for the run's
+ * id.  Checks input, owner and queue; raises.
+ */
+extern void jo_start_prepare(const JoStartJob *job, JoStartOptions *options,
+							 JoRunRow *run, JoLiveRow *live);
+
+/* One run, announced; with an idempotency key, maybe one that is there already. */
+extern int64 jo_start_run(const JoStartJob *job, JoStartOptions *options);
+
+/*
+ * The version row of a definition that is no job's: kept once per owner and text.
+ * Checks it when it is new.
+ */
+extern void jo_start_ad_hoc(Jsonb *definition, JoStartJob *found);
+
+#endif

@@ -1,0 +1,326 @@
+/*
+ * store_internal.h
+ *		What the files of the store share, and nobody else includes.
+ *
+ * store.c finds and checks the tables, store_heap.c writes rows and their index
+ * entries and reads by index; the others turn structs into rows and back.  A row
+ * travels as JoTuple, whose columns are put and taken in the table's order.
+ */
+#ifndef JO_STORE_INTERNAL_H
+#define JO_STORE_INTERNAL_H
+
+#include "store.h"
+#include "access/genam.h"
+#include "access/htup.h"
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "nodes/execnodes.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#define JO_STORE_MAX_COLUMNS 19
+#define JO_STORE_MAX_INDEXES 16
+
+typedef enum JoTableId
+{
+	JO_TABLE_RUN,
+	JO_TABLE_LIVE,
+	JO_TABLE_STEP,
+	JO_TABLE_ENDS,
+	JO_TABLE_ATTEMPT,
+	JO_TABLE_TIMERS,
+	JO_TABLE_MARKS,
+	JO_TABLE_INSTANCE,
+	JO_TABLE_QUEUE,
+	JO_TABLE_JOB,
+	JO_TABLE_JOB_VERSION,
+	JO_TABLE_RUN_ID_SEQ			/* a sequence: only its oid is asked for */
+} JoTableId;
+
+#define JO_TABLES (JO_TABLE_RUN_ID_SEQ + 1)
+
+/* The indexes that the store reads by; it writes all that a table has. */
+typedef enum JoIndexId
+{
+	JO_INDEX_NONE = -1,
+	JO_INDEX_RUN_PKEY,
+	JO_INDEX_LIVE_PKEY,
+	JO_INDEX_LIVE_ORDER,
+	JO_INDEX_STEP_PKEY,
+	JO_INDEX_ENDS_PKEY,
+	JO_INDEX_ATTEMPT_PKEY,
+	JO_INDEX_TIMERS_PKEY,
+	JO_INDEX_TIMERS_RUN,
+	JO_INDEX_MARKS_PKEY,
+	JO_INDEX_QUEUE_PKEY,
+	JO_INDEX_QUEUE_NAME,
+	JO_INDEX_JOB_PKEY,
+	JO_INDEX_JOB_NAME,
+	JO_INDEX_JOB_VERSION_PKEY
+} JoIndexId;
+
+#define JO_INDEXES (JO_INDEX_JOB_VERSION_PKEY + 1)
+
+/* When a row belongs into an index. */
+typedef enum JoIndexWhen
+{
+	JO_INDEX_ALWAYS,
+	JO_INDEX_NOT_NULL,			/* WHERE column IS NOT NULL */
+	JO_INDEX_OPERATOR,			/* WHERE column <built-in operator> constant */
+	JO_INDEX_BY_EXECUTOR		/* anything else, or a key that is an
+								 * expression */
+} JoIndexWhen;
+
+/* One index of a table, as far as writing into it needs. */
+typedef struct JoIndex
+{
+	Oid			oid;
+	bool		unique;
+	JoIndexWhen when;
+	AttrNumber	column;			/* NOT_NULL, OPERATOR */
+	Datum		constant;		/* OPERATOR */
+	FmgrInfo	operator;		/* OPERATOR */
+	IndexInfo  *info;			/* NULL for BY_EXECUTOR */
+} JoIndex;
+
+/* What this process knows of a table; good while the table is open. */
+typedef struct JoTable
+{
+	Oid			relid;
+	bool		stale;			/* set by the relcache callback at any time */
+	bool		built;			/* what follows is filled in */
+	int			ncolumns;		/* that the library knows */
+	int			nindexes;
+	JoIndex		indexes[JO_STORE_MAX_INDEXES];
+	MemoryContext context;		/* of IndexInfo, constants */
+} JoTable;
+
+/* A row, and the position at which the next column is put or taken. */
+typedef struct JoTuple
+{
+	int			n;
+	ItemPointerData tid;		/* of a row that was read or written */
+	TransactionId xmin;			/* of a row that was read */
+	bool		external;		/* of a row that was read: has values in its
+								 * toast table */
+	Datum		values[JO_STORE_MAX_COLUMNS];
+	bool		nulls[JO_STORE_MAX_COLUMNS];
+} JoTuple;
+
+/* A scan: of one of the two kinds. */
+typedef struct JoScan
+{
+	Relation	table;
+	Relation	index;
+	LOCKMODE	lockmode;		/* of the table; AccessShareLock is given back
+								 * at the end */
+	int			ncolumns;
+	Snapshot	snapshot;
+	bool		registered;
+	IndexScanDesc by_index;
+	TableScanDesc whole;
+	TupleTableSlot *slot;
+} JoScan;
+
+/* ---- store.c ---- */
+
+/* Opens and locks a table; raises ERRCODE_UNDEFINED_TABLE if the extension is not there. */
+extern Relation jo_store_open(JoTableId id, LOCKMODE lockmode);
+
+/* What is known of a table that the caller has open. */
+extern const JoTable *jo_store_table(JoTableId id);
+
+/* Oids by name; raise if missing. No lock is taken. */
+extern Oid	jo_store_oid(JoTableId id);
+extern Oid	jo_store_index_oid(JoIndexId id);
+extern JoTableId jo_store_index_table(JoIndexId id);
+
+/* Marks the time in which a duplicate key is the engine's own; see jo_store_is_own_duplicate. */
+extern void jo_store_own_insert(bool begins);
+
+/* ---- store_heap.c ---- */
+
+/*
+ * Insert rows and all their index entries; tuple->tid is set.  The row locks
+ * are the heap's own, RowExclusiveLock is kept.
+ */
+extern void jo_store_insert(JoTableId id, JoTuple *tuple);
+extern void jo_store_insert_many(JoTableId id, JoTuple *tuples, int n);
+
+/*
+ * Delete the row at tuple->tid of an open table, or replace it by tuple's
+ * columns (tuple->tid moves along).  They return the heap's word: TM_Ok, or why
+ * nothing was done (TM_BeingModified when somebody has the row).  With wait they
+ * return only TM_Ok or TM_Deleted and raise for a row that changed meanwhile.
+ */
+extern TM_Result jo_store_delete(Relation table, const JoTuple *tuple, bool wait);
+extern TM_Result jo_store_update(JoTableId id, Relation table, JoTuple *tuple, bool wait);
+
+/*
+ * The version at tid, if it is there and the snapshot (registered, or not an
+ * MVCC one) sees it.  By-reference columns are copied to the current context.
+ */
+extern bool jo_store_fetch(Relation table, ItemPointer tid, Snapshot snapshot, JoTuple *tuple);
+
+/*
+ * Scans, by index in its order or of the whole table.  A snapshot that is MVCC
+ * is kept registered from begin to end.  What tuple points to is good until the
+ * next call; the columns' getters below copy.
+ */
+extern void jo_store_scan_begin(JoScan *scan, JoIndexId index, LOCKMODE lockmode,
+								ScanKey keys, int nkeys, Snapshot snapshot);
+extern void jo_store_scan_table(JoScan *scan, JoTableId table, LOCKMODE lockmode,
+								Snapshot snapshot);
+extern bool jo_store_scan_next(JoScan *scan, JoTuple *tuple);
+extern void jo_store_scan_end(JoScan *scan);
+
+/* Turns a tuple into a row of the caller's. */
+typedef void (*JoTake) (JoTuple *tuple, void *row);
+
+/* The first row with the given key; false if there is none. */
+extern bool jo_store_read_one(JoIndexId index, ScanKey keys, int nkeys, Snapshot snapshot,
+							  JoTake take, void *row);
+
+/* All rows with the given key, in order, as an allocated array of rows of size bytes. */
+extern int	jo_store_read_all(JoIndexId index, ScanKey keys, int nkeys, Snapshot snapshot,
+							  JoTake take, Size size, void **rows);
+
+/* Scan keys: column of the index equals value; (column, column + 1, ...) compared as a row. */
+extern void jo_store_key_int64(ScanKey key, AttrNumber column, int64 value);
+extern void jo_store_key_int32(ScanKey key, AttrNumber column, int32 value);
+extern void jo_store_key_int16(ScanKey key, AttrNumber column, int16 value);
+extern void jo_store_key_text(ScanKey key, AttrNumber column, const char *value);
+extern void jo_store_key_row(ScanKey key, ScanKey members, int nmembers, StrategyNumber strategy);
+extern void jo_store_key_member(ScanKey member, AttrNumber column, RegProcedure compare, Datum value);
+
+/* ---- columns of a row, in order ---- */
+
+static inline void
+put_datum(JoTuple *tuple, Datum value)
+{
+	Assert(tuple->n < JO_STORE_MAX_COLUMNS);
+	tuple->nulls[tuple->n] = false;
+	tuple->values[tuple->n++] = value;
+}
+
+static inline void
+put_null(JoTuple *tuple)
+{
+	Assert(tuple->n < JO_STORE_MAX_COLUMNS);
+	tuple->nulls[tuple->n] = true;
+	tuple->values[tuple->n++] = (Datum) 0;
+}
+
+/* 0 is SQL NULL: of ids and times that may be absent. */
+static inline void
+put_int64_or_null(JoTuple *tuple, int64 value)
+{
+	if (value == 0)
+		put_null(tuple);
+	else
+		put_datum(tuple, Int64GetDatum(value));
+}
+
+static inline void
+put_text(JoTuple *tuple, const char *value)
+{
+	if (value == NULL)
+		put_null(tuple);
+	else
+		put_datum(tuple, CStringGetTextDatum(value));
+}
+
+/* jsonb, arrays */
+static inline void
+put_pointer(JoTuple *tuple, const void *value)
+{
+	if (value == NULL)
+		put_null(tuple);
+	else
+		put_datum(tuple, PointerGetDatum(value));
+}
+
+static inline void
+skip_column(JoTuple *tuple)
+{
+	tuple->n++;
+}
+
+/* The getters give 0 or a NULL pointer for SQL NULL and copy what is by reference. */
+static inline int64
+get_int64(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? 0 : DatumGetInt64(tuple->values[i]);
+}
+
+static inline int32
+get_int32(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? 0 : DatumGetInt32(tuple->values[i]);
+}
+
+static inline int16
+get_int16(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? 0 : DatumGetInt16(tuple->values[i]);
+}
+
+static inline Oid
+get_oid(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? InvalidOid : DatumGetObjectId(tuple->values[i]);
+}
+
+static inline bool
+get_bool(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? false : DatumGetBool(tuple->values[i]);
+}
+
+static inline char
+get_char(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? '\0' : DatumGetChar(tuple->values[i]);
+}
+
+static inline char *
+get_text(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? NULL : TextDatumGetCString(tuple->values[i]);
+}
+
+static inline Jsonb *
+get_jsonb(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? NULL : DatumGetJsonbPCopy(tuple->values[i]);
+}
+
+static inline ArrayType *
+get_array(JoTuple *tuple)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? NULL : DatumGetArrayTypePCopy(tuple->values[i]);
+}
+
+#endif

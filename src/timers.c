@@ -1,0 +1,170 @@
+/*
+ * timers.c
+ *		What must happen at a time: retries, time-outs of runs.
+ *
+ * Timers are rows; nothing waits in memory.  The dispatcher knows the earliest
+ * due (its own look, or an announcement of a row written since) and sleeps until
+ * then.  A moving key keeps it from walking over timers that it took before.
+ */
+#include "joborch.h"
+
+#include "access/xact.h"
+#include "active.h"
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "controls.h"
+#include "executor/spi.h"
+#include "load.h"
+#include "outcome.h"
+#include "store.h"
+#include "timers.h"
+#include "txn.h"
+
+#define BATCH 500
+
+static JoTimerKey low;
+
+/*
+ * The run's time is over: says so in its live row, so that it stays true after a
+ * crash.  When somebody holds the row, the timer comes again a second later.
+ */
+static bool
+set_timed_out(const JoTimerRow *timer)
+{
+	static const char *statement =
+		"WITH mine AS (SELECT run_id FROM joborch_internal.live"
+		" WHERE run_id OPERATOR(pg_catalog.=) $1 AND NOT paused FOR UPDATE SKIP LOCKED)"
+		" UPDATE joborch_internal.live SET cancel = 't' FROM mine"
+		" WHERE live.run_id OPERATOR(pg_catalog.=) mine.run_id AND live.cancel OPERATOR(pg_catalog.=) '-'";
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(timer->run_id)};
+	JoLiveRow	live;
+	bool		done;
+
+	SPI_connect();
+	SPI_execute_with_args(statement, 1, types, values, NULL, false, 0);
+	done = SPI_processed > 0;
+	SPI_finish();
+	if (!done && jo_store_live(timer->run_id, jo_store_latest(), &live) &&
+		live.epoch == timer->epoch && live.cancel == JO_CANCEL_NONE && !live.paused)
+	{
+		JoTimerRow	again = *timer;
+
+		again.due = jo_clock_now() + USECS_PER_SEC;
+		jo_store_insert_timer(&again);
+	}
+	return done;
+}
+
+static void
+retry_step(JoDatabase *database, JoActiveRun *run, const JoTimerRow *timer)
+{
+	JoWakeList	wakes = {0};
+	JoStepState *state;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	state = timer->step < run->shape->nsteps ? &run->steps[timer->step] : NULL;
+	if (state != NULL && run->epoch == timer->epoch)
+	{
+		if (state->status == JO_STEP_RETRYING)
+		{
+			jo_active_ready(run, timer->step);
+			(void) jo_outcome_settle(database, run, NULL, &wakes);
+		}
+		else if (state->status == JO_STEP_RUNNING)
+			state->retry_now = true;
+	}
+	LWLockRelease(jo_shared->lock);
+	jo_wake_all(&wakes);
+}
+
+static void
+fire_timer(JoDatabase *database, const JoTimerRow *timer)
+{
+	JoActiveRun *run = jo_controls_find(database, timer->run_id);
+
+	if (timer->kind == 't')
+	{
+		if (set_timed_out(timer))
+			jo_controls_look_at(database, timer->run_id);
+	}
+	else if (run != NULL)
+		retry_step(database, run, timer);
+	else
+		jo_load_run(database, timer->run_id);
+}
+
+/* ---- when ---- */
+
+static void
+set_next(JoDatabase *database, TimestampTz next)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	database->next_timer = next;
+	LWLockRelease(jo_shared->lock);
+}
+
+void
+jo_timers_changed(JoDatabase *database)
+{
+	TimestampTz next;
+
+	MemSet(&low, 0, sizeof(low));
+	low.due = DT_NOBEGIN;
+	jo_txn_begin();
+	next = jo_store_next_timer(NULL);
+	jo_txn_commit();
+	set_next(database, next);
+}
+
+void
+jo_timers_begin(JoDatabase *database)
+{
+	jo_timers_changed(database);
+}
+
+/* Takes over announcements. */
+static void
+take_announced(JoDatabase *database)
+{
+	TimestampTz announced;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	announced = database->timer_announced;
+	database->timer_announced = 0;
+	if (announced != 0 && (database->next_timer == 0 || announced < database->next_timer))
+		database->next_timer = announced;
+	LWLockRelease(jo_shared->lock);
+	if (announced != 0)
+		jo_store_timer_low(&low, announced);
+}
+
+TimestampTz
+jo_timers_next(const JoDatabase *database)
+{
+	return database->next_timer;
+}
+
+void
+jo_timers_fire(JoDatabase *database, TimestampTz now)
+{
+	JoTimerRow *rows;
+	TimestampTz next;
+	int			n;
+
+	if (database->timer_announced != 0)
+		take_announced(database);
+	if (database->next_timer == 0 || database->next_timer > now)
+		return;
+	rows = palloc(sizeof(JoTimerRow) * BATCH);
+	do
+	{
+		jo_txn_begin();
+		n = jo_store_take_timers(now, BATCH, rows, &low);
+		for (int i = 0; i < n; i++)
+			fire_timer(database, &rows[i]);
+		next = jo_store_next_timer(&low);
+		jo_txn_commit();
+		set_next(database, next);
+	} while (n == BATCH);
+}

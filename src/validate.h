@@ -1,0 +1,21 @@
+/*
+ * validate.h
+ *		A definition's findings, the server's own among them.
+ */
+#ifndef JO_VALIDATE_H
+#define JO_VALIDATE_H
+
+#include "definition.h"
+#include "utils/jsonb.h"
+
+/*
+ * All that is wrong with a definition, as joborch.validate_job() lists it.  The
+ * result (NULL when an error is among the findings) is allocated in the current
+ * context.  Needs a transaction; raises nothing of its own.
+ */
+extern JoDefinition *jo_validate(const char *json, JoFindings *findings);
+
+/* The same, but errors raise ERRCODE_JO_INVALID_DEFINITION with the first 20 in the DETAIL. */
+extern JoDefinition *jo_validate_or_raise(Jsonb *definition);
+
+#endif
