@@ -175,16 +175,17 @@ joborch_pids()
   db -c "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'joborch%' AND backend_type LIKE '%${1:-}'"
 }
 
-# Prints "pid ticks" of every joborch process each fifth of a second until killed.
+# Prints "round pid ticks" of every joborch process each tenth of a second until killed:
+# so the ticks of processes that leave meanwhile are known too.
 sample_cpu()
 {
-  local pid
+  local pid round
 
-  while :; do
+  for ((round = 0; ; round++)); do
     for pid in $(joborch_pids); do
-      awk '{ sub(/.*\) /, ""); print '"$pid"', $12 + $13 }' "/proc/$pid/stat" 2>/dev/null || true
+      awk -v round="$round" -v pid="$pid" '{ sub(/.*\) /, ""); print round, pid, $12 + $13 }' "/proc/$pid/stat" 2>/dev/null || true
     done
-    sleep 0.2
+    sleep 0.1
   done
 }
 
@@ -200,7 +201,7 @@ cpu_of()
   kill "$sampler"
   wait "$sampler" 2>/dev/null || true
   micros=$(awk -v hertz="$(getconf CLK_TCK)" -v n=$((runs * steps)) '
-    !($1 in first) { first[$1] = NR < 30 ? $2 : 0 } { last[$1] = $2 }
+    $1 == 0 { first[$2] = $3 } { last[$2] = $3 }
     END { for (p in last) sum += last[p] - first[p]; printf "%.1f", sum * 1e6 / hertz / n }' "$work/cpu.samples")
   row "$title" "$micros us" "" "$micros" 40 20 -
 }
@@ -229,7 +230,7 @@ switches()
   local pid
 
   for pid in $(joborch_pids); do
-    awk '/^voluntary_ctxt_switches/ { print '"$pid"', $2 }' "/proc/$pid/status" 2>/dev/null || true
+    awk -v pid="$pid" '/^voluntary_ctxt_switches/ { print pid, $2 }' "/proc/$pid/status" 2>/dev/null || true
   done
 }
 

@@ -297,6 +297,8 @@ tell_dependent(JoActiveRun *run, int step, int parent)
 		state->failed_parents++;
 	else
 		state->skipped_parents++;
+	if (status == JO_STEP_CANCELLED)
+		state->cancelled_parent = true;
 
 	if (state->status != JO_STEP_PENDING)
 		return false;
@@ -306,7 +308,7 @@ tell_dependent(JoActiveRun *run, int step, int parent)
 			jo_active_ready(run, step);
 			return false;
 		case DECIDE_SKIP:
-			settle(run, step, JO_STEP_SKIPPED);
+			settle(run, step, state->cancelled_parent ? JO_STEP_CANCELLED : JO_STEP_SKIPPED);
 			return true;
 		default:
 			return false;
@@ -382,6 +384,15 @@ jo_active_stop(JoActiveRun *run, char status)
 			settle(run, i, status);
 	}
 	open_phases(run);
+}
+
+void
+jo_active_set_cancel(JoActiveRun *run, char cancel)
+{
+	if (cancel == JO_CANCEL_TIMED_OUT)
+		run->timed_out = run->failed = true;
+	else
+		run->cancel = cancel;
 }
 
 void

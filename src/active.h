@@ -58,6 +58,9 @@ extern void jo_active_resolve(JoActiveRun *run, int step, char status);
  */
 extern void jo_active_stop(JoActiveRun *run, char status);
 
+/* Takes over live.cancel: a request, or the run's own time-out, which fails it. */
+extern void jo_active_set_cancel(JoActiveRun *run, char cancel);
+
 /* A step is ready (again): joins the fresh chain. */
 extern void jo_active_ready(JoActiveRun *run, int step);
 

@@ -235,7 +235,8 @@ tell_note(JoDatabase *database, Note *note, TimestampTz now, JoWakeList *wakes)
 			break;
 		case NOTE_EXTENSION:
 			database = jo_shmem_database_enter(MyDatabaseId);
-			if (database != NULL && database->state == JO_DATABASE_GONE)
+			if (database != NULL &&
+				(database->state == JO_DATABASE_GONE || database->state == JO_DATABASE_STARTING))
 				database->state = JO_DATABASE_PROBE;
 			jo_wake_add(wakes, jo_shared->launcher);
 			break;

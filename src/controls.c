@@ -12,6 +12,7 @@
 #include "active.h"
 #include "controls.h"
 #include "dispatcher.h"
+#include "events.h"
 #include "load.h"
 #include "outcome.h"
 #include "slots.h"
@@ -28,12 +29,11 @@ apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live)
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	run->live_tid = live->tid;
 	force = live->cancel == JO_CANCEL_FORCE || live->cancel == JO_CANCEL_TIMED_OUT;
-	if (live->cancel == JO_CANCEL_TIMED_OUT)
-		run->timed_out = run->failed = true;
-	else
-		run->cancel = live->cancel;
+	jo_active_set_cancel(run, live->cancel);
 	if (run->ord != live->ord || (live->paused && !run->paused))
 		jo_handout_withdraw(run);
+	if (live->paused && !run->paused)
+		jo_outcome_tell(database, run, -1, JO_EVENT_STATUS_PAUSED, 0, InvalidXLogRecPtr);
 	run->ord = live->ord;
 	run->paused = live->paused;
 	for (int i = 0; force && i < jo_shared->nslots; i++)

@@ -104,29 +104,6 @@ check_job_details(JoDefReader *reader, const cJSON *json, const JoPath *top)
 }
 
 static void
-check_job_keys(JoDefReader *reader, const cJSON *json, const JoPath *top)
-{
-	const cJSON *name = cJSON_GetObjectItemCaseSensitive(json, "name");
-	JoPath		at = {top, "name", 0};
-
-	if (name != NULL)
-	{
-		const char *keys[lengthof(job_keys) + 1];
-
-		/* most other systems have it; say where it goes instead of guessing a key */
-		jo_def_report(reader, "unknown_key", &at,
-					  "Give the name as the first argument of joborch.create_job().",
-					  "a definition has no key \"name\"");
-		memcpy(keys, job_keys, sizeof(job_keys));
-		keys[lengthof(job_keys) - 1] = "name";
-		keys[lengthof(job_keys)] = NULL;
-		jo_def_check_keys(reader, json, top, "a definition", keys, unbuilt_keys);
-		return;
-	}
-	jo_def_check_keys(reader, json, top, "a definition", job_keys, unbuilt_keys);
-}
-
-static void
 read_job(JoDefReader *reader)
 {
 	static const JoPath top = {NULL, NULL, 0};
@@ -138,7 +115,7 @@ read_job(JoDefReader *reader)
 	definition->priority = 2;
 	definition->max_recovery_attempts = 3;
 	jo_def_check_duplicate_keys(reader, json, &top);
-	check_job_keys(reader, json, &top);
+	jo_def_check_keys(reader, json, &top, "a definition", job_keys, unbuilt_keys);
 	read_job_settings(reader, json, &top);
 	read_run_as(reader, json, &top);
 	check_job_details(reader, json, &top);

@@ -64,6 +64,21 @@ find_synonym(const char *key, const char *const *known)
 	return NULL;
 }
 
+static char *
+suggest_key(const char *key, const char *const *known)
+{
+	const char *meant = find_synonym(key, known);
+	char	   *suggestion;
+
+	/* most other systems have the job's name inside; only a job has steps */
+	if (strcmp(key, "name") == 0 && jo_words_find("steps", known) >= 0)
+		return pstrdup("Give the name as the first argument of joborch.create_job().");
+	if (meant != NULL)
+		return psprintf("Did you mean \"%s\"?", meant);
+	suggestion = jo_words_suggest(key, known);
+	return suggestion ? suggestion : psprintf("Known keys are: %s.", jo_words_join(known));
+}
+
 void
 jo_def_check_keys(JoDefReader *reader, const cJSON *object, const JoPath *path, const char *what,
 				  const char *const *known, const char *const *unbuilt)
@@ -73,8 +88,6 @@ jo_def_check_keys(JoDefReader *reader, const cJSON *object, const JoPath *path, 
 	cJSON_ArrayForEach(child, object)
 	{
 		const char *key = child->string;
-		const char *meant;
-		char	   *suggestion;
 		JoPath		at = {path, key, 0};
 
 		if (jo_words_find(key, known) >= 0)
@@ -90,11 +103,7 @@ jo_def_check_keys(JoDefReader *reader, const cJSON *object, const JoPath *path, 
 			reader->findings->nerrors++;
 			continue;
 		}
-		meant = find_synonym(key, known);
-		suggestion = meant ? psprintf("Did you mean \"%s\"?", meant) : jo_words_suggest(key, known);
-		if (suggestion == NULL)
-			suggestion = psprintf("Known keys are: %s.", jo_words_join(known));
-		jo_def_report(reader, "unknown_key", &at, suggestion, "%s has no key \"%s\"", what,
+		jo_def_report(reader, "unknown_key", &at, suggest_key(key, known), "%s has no key \"%s\"", what,
 					  jo_words_show(key));
 	}
 }

@@ -12,15 +12,19 @@
  */
 #include "joborch.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "active.h"
 #include "careful.h"
+#include "catalog/namespace.h"
 #include "clock.h"
 #include "controls.h"
 #include "debugpoint.h"
+#include "defcache.h"
 #include "dispatcher.h"
 #include "finish.h"
 #include "guc.h"
+#include "events.h"
 #include "handout.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -31,6 +35,7 @@
 #include "timers.h"
 #include "txn.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "worker.h"
 
@@ -86,9 +91,19 @@ static void
 set_state(JoDatabaseState state)
 {
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	if (database->state != JO_DATABASE_RELEASED)
+	if (database->dispatcher_pid == MyProcPid && database->state != JO_DATABASE_RELEASED &&
+		database->state != JO_DATABASE_PROBE)
 		database->state = state;
 	LWLockRelease(jo_shared->lock);
+}
+
+/* DDL on the database wants us out, or another dispatcher took over. */
+static void
+leave_if_unwanted(void)
+{
+	if (database->state == JO_DATABASE_RELEASED || database->state == JO_DATABASE_PROBE ||
+		database->dispatcher_pid != MyProcPid)
+		proc_exit(0);
 }
 
 /* Everything of this database in memory goes: the extension was dropped. */
@@ -127,13 +142,24 @@ forget_all(void)
 	LWLockRelease(jo_shared->lock);
 }
 
+/*
+ * Waits for a DROP EXTENSION that is going on: its commit is announced a moment
+ * before the catalogs say so.
+ */
 static bool
 extension_exists(void)
 {
+	Relation	live = NULL;
 	bool		exists;
+	Oid			relid;
 
 	jo_txn_begin();
-	exists = jo_store_exists();
+	relid = get_relname_relid("live", get_namespace_oid(JO_INTERNAL_SCHEMA, true));
+	if (OidIsValid(relid))
+		live = try_relation_open(relid, AccessShareLock);
+	if (live != NULL)
+		relation_close(live, AccessShareLock);
+	exists = live != NULL && jo_store_exists();
 	jo_txn_commit();
 	return exists;
 }
@@ -145,6 +171,7 @@ jo_dispatcher_leave_if_gone(JoDatabase *mine)
 	if (extension_exists())
 		return;
 	counting = false;
+	jo_defcache_clear();
 	forget_all();
 	set_state(JO_DATABASE_GONE);
 	proc_exit(0);
@@ -159,6 +186,7 @@ begin(void)
 	{
 		set_state(JO_DATABASE_HELD);
 		(void) jo_worker_wait(jo_guc_recheck_interval);
+		leave_if_unwanted();
 		jo_dispatcher_leave_if_gone(database);
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 		database->ncontrols = 0;
@@ -168,6 +196,7 @@ begin(void)
 	jo_refill_begin(database);
 	jo_timers_begin(database);
 	set_state(JO_DATABASE_RUNNING);
+	leave_if_unwanted();
 }
 
 /* ---- the loop ---- */
@@ -184,8 +213,10 @@ serve(void)
 {
 	TimestampTz now = jo_clock_now();
 	long		timeout = jo_guc_recheck_interval;
+	long		publisher;
 	bool		locked;
 
+	leave_if_unwanted();
 	MemoryContextReset(loop_context);
 	MemoryContextSwitchTo(loop_context);
 	jo_finish_dead(database);
@@ -205,6 +236,9 @@ serve(void)
 	timeout = sooner(timeout, jo_refill_next(database));
 	timeout = sooner(timeout, jo_timers_next(database));
 	timeout = sooner(timeout, jo_pool_next(database));
+	publisher = jo_events_start_publisher(database);
+	if (publisher >= 0)
+		timeout = Min(timeout, publisher);
 	if (database->careful)
 		timeout = sooner(timeout, database->careful_until);
 	return timeout;

@@ -18,12 +18,10 @@
 #include "events.h"
 #include "failure.h"
 #include "finish.h"
-#include "jsonbuild.h"
 #include "load.h"
 #include "outcome.h"
 #include "slots.h"
 #include "txn.h"
-#include "utils/fmgrprotos.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
@@ -78,10 +76,8 @@ render_output(const JoActiveRun *run, Jsonb **error)
 static Jsonb *
 run_error(const JoActiveRun *run)
 {
-	JsonbParseState *state = NULL;
 	JoStepRow	row;
 	JoCachedJob *job;
-	Jsonb	   *name;
 
 	if (run->timed_out)
 		return jo_failure_make(ERRCODE_JO_RUN_TIMEOUT, "the run timed out", NULL,
@@ -91,11 +87,7 @@ run_error(const JoActiveRun *run)
 		row.error == NULL)
 		return NULL;
 	job = jo_defcache_get(run->version_id);
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	jo_jsonb_add_string(&state, "step", job->definition->steps[run->failed_step].name);
-	name = jo_jsonb_from_value(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(row.error),
-											  JsonbPGetDatum(name)));
+	return jo_failure_with_step(row.error, job->definition->steps[run->failed_step].name);
 }
 
 static Verdict
@@ -144,10 +136,7 @@ reread(JoActiveRun *run)
 	if (live.paused)
 		return VERDICT_GONE;
 	run->live_tid = live.tid;
-	if (live.cancel == JO_CANCEL_TIMED_OUT)
-		run->timed_out = run->failed = true;
-	else
-		run->cancel = live.cancel;
+	jo_active_set_cancel(run, live.cancel);
 	return VERDICT_LATER;
 }
 

@@ -13,105 +13,105 @@
 #include "inputcheck.h"
 #include "utils/datetime.h"
 
-/* Reads exactly n digits; moves *text behind them. */
+/* Reads exactly n digits; moves *input behind them. */
 static bool
-take_number(const char **text, int n, int *number)
+take_number(const char **input, int n, int *number)
 {
 	int			i;
 
 	*number = 0;
 	for (i = 0; i < n; i++)
 	{
-		if ((*text)[i] < '0' || (*text)[i] > '9')
+		if ((*input)[i] < '0' || (*input)[i] > '9')
 			return false;
-		*number = *number * 10 + ((*text)[i] - '0');
+		*number = *number * 10 + ((*input)[i] - '0');
 	}
-	*text += n;
+	*input += n;
 	return true;
 }
 
 static bool
-take_char(const char **text, char c)
+take_char(const char **input, char c)
 {
-	if (**text != c)
+	if (**input != c)
 		return false;
-	(*text)++;
+	(*input)++;
 	return true;
 }
 
 /* YYYY-MM-DD */
 static bool
-take_date(const char **text)
+take_date(const char **input)
 {
 	int			year;
 	int			month;
 	int			day;
 
-	return take_number(text, 4, &year) && take_char(text, '-') &&
-		take_number(text, 2, &month) && take_char(text, '-') &&
-		take_number(text, 2, &day) &&
+	return take_number(input, 4, &year) && take_char(input, '-') &&
+		take_number(input, 2, &month) && take_char(input, '-') &&
+		take_number(input, 2, &day) &&
 		year >= 1 && month >= 1 && month <= MONTHS_PER_YEAR && day >= 1 &&
 		day <= day_tab[isleap(year)][month - 1];
 }
 
 /* HH:MM:SS with an optional fraction */
 static bool
-take_clock(const char **text)
+take_clock(const char **input)
 {
 	int			hour;
 	int			minute;
 	int			second;
 
-	if (!take_number(text, 2, &hour) || !take_char(text, ':') ||
-		!take_number(text, 2, &minute) || !take_char(text, ':') ||
-		!take_number(text, 2, &second) || hour > 23 || minute > 59 || second > 60)
+	if (!take_number(input, 2, &hour) || !take_char(input, ':') ||
+		!take_number(input, 2, &minute) || !take_char(input, ':') ||
+		!take_number(input, 2, &second) || hour > 23 || minute > 59 || second > 60)
 		return false;
-	if (take_char(text, '.'))
+	if (take_char(input, '.'))
 	{
-		if (**text < '0' || **text > '9')
+		if (**input < '0' || **input > '9')
 			return false;
-		while (**text >= '0' && **text <= '9')
-			(*text)++;
+		while (**input >= '0' && **input <= '9')
+			(*input)++;
 	}
 	return true;
 }
 
 /* Z or +HH:MM */
 static bool
-take_offset(const char **text)
+take_offset(const char **input)
 {
 	int			hours;
 	int			minutes;
 
-	if (take_char(text, 'Z') || take_char(text, 'z'))
+	if (take_char(input, 'Z') || take_char(input, 'z'))
 		return true;
-	return (take_char(text, '+') || take_char(text, '-')) &&
-		take_number(text, 2, &hours) && take_char(text, ':') &&
-		take_number(text, 2, &minutes) && hours <= 23 && minutes <= 59;
+	return (take_char(input, '+') || take_char(input, '-')) &&
+		take_number(input, 2, &hours) && take_char(input, ':') &&
+		take_number(input, 2, &minutes) && hours <= 23 && minutes <= 59;
 }
 
 static bool
-is_date(const char *text)
+is_date(const char *input)
 {
-	return take_date(&text) && *text == '\0';
+	return take_date(&input) && *input == '\0';
 }
 
 static bool
-is_time(const char *text)
+is_time(const char *input)
 {
-	return take_clock(&text) && (*text == '\0' || (take_offset(&text) && *text == '\0'));
+	return take_clock(&input) && (*input == '\0' || (take_offset(&input) && *input == '\0'));
 }
 
 static bool
-is_date_time(const char *text)
+is_date_time(const char *input)
 {
-	return take_date(&text) &&
-		(take_char(&text, 'T') || take_char(&text, 't') || take_char(&text, ' ')) &&
-		take_clock(&text) && take_offset(&text) && *text == '\0';
+	return take_date(&input) &&
+		(take_char(&input, 'T') || take_char(&input, 't') || take_char(&input, ' ')) &&
+		take_clock(&input) && take_offset(&input) && *input == '\0';
 }
 
 static bool
-is_uuid(const char *text)
+is_uuid(const char *input)
 {
 	int			i;
 
@@ -119,27 +119,27 @@ is_uuid(const char *text)
 	{
 		bool		dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? text[i] != '-' : !isxdigit((unsigned char) text[i]))
+		if (dash ? input[i] != '-' : !isxdigit((unsigned char) input[i]))
 			return false;
 	}
-	return text[36] == '\0';
+	return input[36] == '\0';
 }
 
 /* One @ between a name and a domain, no blanks: more only the mail server knows. */
 static bool
-is_email(const char *text)
+is_email(const char *input)
 {
-	const char *at = strchr(text, '@');
+	const char *at = strchr(input, '@');
 
-	return at != NULL && at > text && at[1] != '\0' && at[1] != '.' &&
-		strchr(at + 1, '@') == NULL && strpbrk(text, " \t\r\n<>,") == NULL;
+	return at != NULL && at > input && at[1] != '\0' && at[1] != '.' &&
+		strchr(at + 1, '@') == NULL && strpbrk(input, " \t\r\n<>,") == NULL;
 }
 
 /* A scheme, a colon, and something without blanks. */
 static bool
-is_uri(const char *text)
+is_uri(const char *input)
 {
-	const char *at = text;
+	const char *at = input;
 
 	if (!isalpha((unsigned char) *at))
 		return false;
@@ -153,28 +153,28 @@ is_uri(const char *text)
 }
 
 static bool
-is_ipv4(const char *text)
+is_ipv4(const char *input)
 {
 	struct in_addr address;
 
-	return inet_pton(AF_INET, text, &address) == 1;
+	return inet_pton(AF_INET, input, &address) == 1;
 }
 
 static bool
-is_ipv6(const char *text)
+is_ipv6(const char *input)
 {
 	struct in6_addr address;
 
-	return inet_pton(AF_INET6, text, &address) == 1;
+	return inet_pton(AF_INET6, input, &address) == 1;
 }
 
 bool
-jo_input_has_format(const char *format, const char *text)
+jo_input_has_format(const char *format, const char *input)
 {
 	static const struct
 	{
 		const char *name;
-		bool		(*check) (const char *text);
+		bool		(*check) (const char *input);
 	}			formats[] =
 	{
 		{"date", is_date}, {"time", is_time}, {"date-time", is_date_time}, {"uuid", is_uuid},
@@ -185,7 +185,7 @@ jo_input_has_format(const char *format, const char *text)
 	for (i = 0; i < (int) lengthof(formats); i++)
 	{
 		if (strcmp(format, formats[i].name) == 0)
-			return formats[i].check(text);
+			return formats[i].check(input);
 	}
 	return true;				/* refused when the job was saved */
 }

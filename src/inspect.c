@@ -125,15 +125,15 @@ view_active(int64 run_id, StepView *views, int n, bool *paused)
 
 /* The same from rows alone, by the code that loads runs. */
 static void
-view_rows(int64 run_id, const JoCachedJob *job, const JoLiveRow *live, Snapshot snapshot,
+view_rows(int64 run_id, const JoCachedJob *job, int32 epoch, char cancel, Snapshot snapshot,
 		  StepView *views)
 {
 	JoActiveRun run = {0};
 	JoShape    *shape = jo_shape_make_local(job);
 
 	run.run_id = run_id;
-	run.epoch = live ? live->epoch : 0;
-	run.cancel = live ? live->cancel : JO_CANCEL_NONE;
+	run.epoch = epoch;
+	run.cancel = cancel;
 	run.failed_step = -1;
 	jo_active_init_steps(&run, shape, palloc0(sizeof(JoStepState) * shape->nsteps));
 	jo_load_history(&run, snapshot, jo_clock_now());
@@ -259,6 +259,7 @@ joborch_run_steps(PG_FUNCTION_ARGS)
 	StepView   *views;
 	bool		unfinished;
 	bool		paused = false;
+	char		cancel;
 	int			n;
 
 	jo_shmem_require();
@@ -270,15 +271,24 @@ joborch_run_steps(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	}
 	unfinished = jo_store_live(run_id, snapshot, &live);
+	if (unfinished)
+		end.status = 0;
+	else if (!jo_store_end(run_id, snapshot, &end))
+	{
+		UnregisterSnapshot(snapshot);
+		return (Datum) 0;
+	}
+	cancel = unfinished ? live.cancel :
+		end.status == JO_RUN_CANCELLED ? JO_CANCEL_GRACEFUL : JO_CANCEL_NONE;
 	job = jo_defcache_get(run.version_id);
 	n = job->definition->nsteps;
 	views = palloc0(sizeof(StepView) * n);
 	if (!view_active(run_id, views, n, &paused))
-		view_rows(run_id, job, unfinished ? &live : NULL, snapshot, views);
-	if (!unfinished && jo_store_end(run_id, snapshot, &end))
-		close_views(views, n, end.status);
-	else if (unfinished)
+		view_rows(run_id, job, unfinished ? live.epoch : end.epoch, cancel, snapshot, views);
+	if (unfinished)
 		paused = live.paused;
+	else
+		close_views(views, n, end.status);
 	add_data(run_id, snapshot, views, n);
 	UnregisterSnapshot(snapshot);
 	for (int i = 0; i < n; i++)

@@ -36,7 +36,7 @@ replay_steps(JoActiveRun *run, Snapshot snapshot)
 		if (step >= run->shape->nsteps)
 			continue;
 		while (run->shape->steps[step].phase > run->phase && run->unresolved > 0)
-			jo_active_stop(run, JO_STEP_SKIPPED);
+			jo_active_stop(run, run->cancel != JO_CANCEL_NONE ? JO_STEP_CANCELLED : JO_STEP_SKIPPED);
 		if (JO_STEP_IS_FINAL(run->steps[step].status))
 			continue;
 		run->steps[step].attempt = rows[i].attempt;
@@ -166,13 +166,10 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 	run->begun_marked = live.begun != 0;
 	run->started_told = live.begun != 0;
 	jo_active_begin(run, shape, steps);
+	run->paused = live.paused;
+	jo_active_set_cancel(run, live.cancel);
 	if (!fresh)
 		jo_load_history(run, snapshot, now);
-	run->paused = live.paused;
-	if (live.cancel == JO_CANCEL_TIMED_OUT)
-		run->timed_out = run->failed = true;
-	else
-		run->cancel = live.cancel;
 	return true;
 }
 
@@ -195,6 +192,9 @@ begin_deadline(JoActiveRun *run, TimestampTz now)
 	timer.kind = 't';
 	timer.epoch = run->epoch;
 	jo_store_insert_timer(&timer);
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	jo_shmem_announce_timer(jo_shmem_database(run->dboid), timer.due);
+	LWLockRelease(jo_shared->lock);
 }
 
 /* Enters as many of the rows as memory has room for; those in memory get no entry. */

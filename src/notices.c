@@ -30,7 +30,8 @@ typedef struct Notice
 static emit_log_hook_type previous_hook = NULL;
 static void (*fatal_callback) (const ErrorData *error) = NULL;
 static bool collecting = false;
-static int	server_level;		/* log_min_messages as it was before begin */
+static bool lowered = false;	/* log_min_messages is, or will be again, ours */
+static int	server_level;		/* log_min_messages as it was before that */
 static MemoryContext notice_context = NULL;
 static Notice notices[MAX_NOTICES];
 static int	n_notices = 0;
@@ -131,9 +132,14 @@ jo_notices_begin(void)
 	if (collecting)
 		return;
 	collecting = true;
-	server_level = log_min_messages;
+	/* a SET LOCAL of the last step may have brought our level back after its end */
+	if (!lowered || log_min_messages != INFO)
+		server_level = log_min_messages;
 	if (log_min_messages > INFO || log_min_messages == LOG)
+	{
 		log_min_messages = INFO;
+		lowered = true;
+	}
 }
 
 static const char *
@@ -184,7 +190,10 @@ jo_notices_end(void)
 	if (collecting)
 	{
 		if (log_min_messages == INFO)
+		{
 			log_min_messages = server_level;
+			lowered = false;
+		}
 		collecting = false;
 	}
 	if (n_notices == 0 && n_dropped == 0)

@@ -21,7 +21,12 @@ jo_outcome_tell(JoDatabase *database, const JoActiveRun *run, int step, char sta
 
 	if (!jo_events_wanted(database))
 		return;
-	event.type = step >= 0 ? JO_EVENT_STEP_STATUS_UPDATE : JO_EVENT_JOB_STATUS_UPDATE;
+	if (step >= 0)
+		event.type = JO_EVENT_STEP_STATUS_UPDATE;
+	else if (status == JO_STEP_RUNNING)
+		event.type = JO_EVENT_JOB_STARTED;
+	else
+		event.type = JO_EVENT_JOB_STATUS_UPDATE;
 	event.run_id = run->run_id;
 	event.version_id = run->version_id;
 	event.step = step;
@@ -93,15 +98,6 @@ apply_to_step(JoActiveRun *run, int step, JoOutcome outcome)
 	state->retry_now = false;
 }
 
-static void
-announce_timer(JoDatabase *database, TimestampTz due, JoWakeList *wakes)
-{
-	if (database->timer_announced != 0 && database->timer_announced <= due)
-		return;
-	database->timer_announced = due;
-	jo_wake_add(wakes, database->dispatcher);
-}
-
 JoStepState *
 jo_outcome_settle(JoDatabase *database, JoActiveRun *run, const JoClass *self, JoWakeList *wakes)
 {
@@ -162,7 +158,7 @@ jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool chain, JoWakeList *wak
 
 	apply_to_step(run, step, outcome);
 	if (outcome == JO_OUTCOME_RETRY)
-		announce_timer(database, slot->retry_due, wakes);
+		jo_shmem_announce_timer(database, slot->retry_due);
 	if (told[outcome] != 0)
 		jo_outcome_tell(database, run, step, told[outcome], slot->attempt, slot->commit_lsn);
 	if (ended)

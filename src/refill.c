@@ -22,6 +22,7 @@
 #include "refill.h"
 #include "store.h"
 #include "txn.h"
+#include "utils/snapmgr.h"
 
 #define PREPARED_RECHECK_MS 5000
 
@@ -44,7 +45,17 @@ key_of(const JoLiveRow *row)
 
 /* ---- start and re-check ---- */
 
-/* A cursor for each priority of each queue. */
+/* Whatever was not announced: before the cursors the sweep finds it, behind them they do. */
+static void
+distrust(JoDatabase *database)
+{
+	for (int i = 0; i < database->ncursors; i++)
+		database->cursors[i].drained = false;
+	database->backlog = true;
+	database->sweep = true;
+}
+
+/* A cursor for each priority of each queue; all is to be looked at again. */
 static void
 enter_queues(JoDatabase *database)
 {
@@ -56,7 +67,7 @@ enter_queues(JoDatabase *database)
 	for (int ord = 0; ord < JO_PRIORITIES; ord++)
 		for (int i = 0; i < n; i++)
 			(void) jo_cursor_enter(database, queues[i], ord);
-	database->backlog = true;
+	distrust(database);
 	LWLockRelease(jo_shared->lock);
 }
 
@@ -70,19 +81,15 @@ jo_refill_begin(JoDatabase *database)
 		boot_run_id = jo_store_next_run_id();
 	enter_queues(database);
 	jo_txn_commit();
-	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	if (boot_run_id != 0)
 		database->boot_run_id = boot_run_id;
-	database->sweep = true;
-	LWLockRelease(jo_shared->lock);
 }
 
 void
 jo_refill_distrust(JoDatabase *database)
 {
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	database->sweep = true;
-	database->backlog = true;
+	distrust(database);
 	LWLockRelease(jo_shared->lock);
 }
 
@@ -93,11 +100,13 @@ has_prepared(void)
 	bool		found;
 
 	jo_txn_begin();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	SPI_execute("SELECT FROM pg_catalog.pg_prepared_xacts"
 				" WHERE database OPERATOR(pg_catalog.=) pg_catalog.current_database() LIMIT 1", true, 1);
 	found = SPI_processed > 0;
 	SPI_finish();
+	PopActiveSnapshot();
 	jo_txn_commit();
 	return found;
 }
@@ -126,9 +135,6 @@ recheck(JoDatabase *database, TimestampTz now)
 		jo_txn_begin();
 		enter_queues(database);
 		jo_txn_commit();
-		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-		database->sweep = true;
-		LWLockRelease(jo_shared->lock);
 	}
 	next_recheck = now + interval * 1000;
 }

@@ -8,6 +8,7 @@
 #include "joborch.h"
 
 #include "errors.h"
+#include "events.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "shmem.h"
@@ -96,6 +97,7 @@ init_block(void)
 	for (int i = 0; i < JO_MAX_SLOTS; i++)
 		jo_shared->slots[i].index = i;
 
+	jo_events_shmem_startup();
 	MemSet(place, 0, runs_size());
 	init_runs(place);
 
@@ -215,6 +217,16 @@ jo_shmem_next_todo(JoDatabase *database)
 		run->todo = false;
 	}
 	return run;
+}
+
+void
+jo_shmem_announce_timer(JoDatabase *database, TimestampTz due)
+{
+	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
+	if (database->timer_announced != 0 && database->timer_announced <= due)
+		return;
+	database->timer_announced = due;
+	jo_shmem_wake(database->dispatcher);
 }
 
 void

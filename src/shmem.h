@@ -79,6 +79,7 @@ typedef struct JoStepState
 	struct JoStepState *prev;
 	int16		step;
 	char		status;			/* JO_STEP_... */
+	bool		cancelled_parent;	/* at least one: if it is not to run, it is cancelled too */
 	bool		retry_now;		/* its timer fired before the outcome was applied */
 	int16		completed_parents;
 	int16		failed_parents;
@@ -413,6 +414,9 @@ extern JoDatabase *jo_shmem_database_enter(Oid dboid);
 /* Work for a run's database's dispatcher.  Exclusive lock held. */
 extern void jo_shmem_todo(JoDatabase *database, JoActiveRun *run);
 extern JoActiveRun *jo_shmem_next_todo(JoDatabase *database);
+
+/* A row in timers was committed. Exclusive lock held; wakes the dispatcher. */
+extern void jo_shmem_announce_timer(JoDatabase *database, TimestampTz due);
 
 /* Sets a latch that may be NULL. */
 extern void jo_shmem_wake(Latch *latch);

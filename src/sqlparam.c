@@ -87,11 +87,15 @@ seed_outputs(const JoSqlSplit *split, const JoSqlStatement *statement, Oid *type
 	{
 		Node	   *value = lfirst_node(ResTarget, cell)->val;
 		const char *declared;
+		int			number;
 
 		if (value == NULL || !IsA(value, ParamRef))
 			continue;
-		declared = split->sql->templates[((ParamRef *) value)->number - 1].declared_type;
-		types[((ParamRef *) value)->number - 1] =
+		number = ((ParamRef *) value)->number;
+		if (number < 1 || number > split->sql->ntemplates)
+			continue;			/* analysis says what is wrong */
+		declared = split->sql->templates[number - 1].declared_type;
+		types[number - 1] =
 			declared != NULL ? find_declared_type(declared) : JSONBOID;
 	}
 }

@@ -58,21 +58,21 @@ typedef struct RunPlace
 /* ---- plans ---- */
 
 static void
-free_text(TextPlans *text)
+free_text(TextPlans *script)
 {
 	int			i;
 
-	if (text->split != NULL && text->statements != NULL)
+	if (script->split != NULL && script->statements != NULL)
 	{
-		for (i = 0; i < text->split->nstatements; i++)
+		for (i = 0; i < script->split->nstatements; i++)
 		{
-			if (text->statements[i].plan != NULL)
-				SPI_freeplan(text->statements[i].plan);
+			if (script->statements[i].plan != NULL)
+				SPI_freeplan(script->statements[i].plan);
 		}
 	}
-	if (text->context != NULL)
-		MemoryContextDelete(text->context);
-	memset(text, 0, sizeof(TextPlans));
+	if (script->context != NULL)
+		MemoryContextDelete(script->context);
+	memset(script, 0, sizeof(TextPlans));
 }
 
 void
@@ -103,39 +103,39 @@ needs_snapshot(const JoSqlStatement *statement)
 
 /* Splits into text->context; names as jo_sqlsplit_parse() wants them. */
 static void
-split_text(TextPlans *text, const JoSqlText *sql, char *const *names, JoDocument *document)
+split_text(TextPlans *script, const JoSqlText *sql, char *const *names, JoDocument *document)
 {
-	MemoryContext caller = MemoryContextSwitchTo(text->context);
+	MemoryContext caller = MemoryContextSwitchTo(script->context);
 	JoSqlSplit *split = jo_sqlsplit_parse(sql, names);
 	int			i;
 
 	jo_sqlstep_check(split, document);
-	text->statements = palloc0(sizeof(StatementPlan) * split->nstatements);
+	script->statements = palloc0(sizeof(StatementPlan) * split->nstatements);
 	for (i = 0; i < split->nstatements; i++)
-		text->statements[i].needs_snapshot = needs_snapshot(&split->statements[i]);
-	text->split = split;
+		script->statements[i].needs_snapshot = needs_snapshot(&split->statements[i]);
+	script->split = split;
 	MemoryContextSwitchTo(caller);
 }
 
 static void
-account_text(JoCachedJob *job, TextPlans *text, int64 bytes)
+account_text(JoCachedJob *job, TextPlans *script, int64 bytes)
 {
-	text->bytes += bytes;
+	script->bytes += bytes;
 	jo_defcache_account(job, bytes);
 }
 
 /* A text whose plans are kept.  One that failed starts anew: its types may have changed. */
 static void
-prepare_text(JoCachedJob *job, TextPlans *text, const JoSqlText *sql, JoDocument *document)
+prepare_text(JoCachedJob *job, TextPlans *script, const JoSqlText *sql, JoDocument *document)
 {
-	if (text->split != NULL && !text->failed)
+	if (script->split != NULL && !script->failed)
 		return;
-	jo_defcache_account(job, -text->bytes);
-	free_text(text);
-	text->context = AllocSetContextCreate(job->context, "joborch statements",
+	jo_defcache_account(job, -script->bytes);
+	free_text(script);
+	script->context = AllocSetContextCreate(job->context, "joborch statements",
 										  ALLOCSET_SMALL_SIZES);
-	split_text(text, sql, NULL, document);
-	account_text(job, text, MemoryContextMemAllocated(text->context, true));
+	split_text(script, sql, NULL, document);
+	account_text(job, script, MemoryContextMemAllocated(script->context, true));
 }
 
 void
@@ -164,18 +164,18 @@ measure_plan(SPIPlanPtr plan)
 
 /* Finds the types of a statement's parameters and how to make values of them. */
 static void
-prepare_params(TextPlans *text, int index, JoDocument *document)
+prepare_params(TextPlans *script, int index, JoDocument *document)
 {
-	const JoSqlStatement *statement = &text->split->statements[index];
-	StatementPlan *planned = &text->statements[index];
-	int			n = text->split->sql->ntemplates;
+	const JoSqlStatement *statement = &script->split->statements[index];
+	StatementPlan *planned = &script->statements[index];
+	int			n = script->split->sql->ntemplates;
 	int			i;
 
-	planned->context = AllocSetContextCreate(text->context, "joborch parameters",
+	planned->context = AllocSetContextCreate(script->context, "joborch parameters",
 											 ALLOCSET_SMALL_SIZES);
 	planned->types = MemoryContextAllocZero(planned->context, sizeof(Oid) * n);
 	planned->params = MemoryContextAllocZero(planned->context, sizeof(JoSqlParam *) * n);
-	jo_sqlparam_infer(text->split, statement, planned->types, jo_document_place(document));
+	jo_sqlparam_infer(script->split, statement, planned->types, jo_document_place(document));
 	for (i = 0; i < n; i++)
 	{
 		if (OidIsValid(planned->types[i]))
@@ -200,24 +200,24 @@ forget_statement(StatementPlan *planned)
 
 /* Plans a statement when it is first reached; job NULL: the plan is not kept. */
 static void
-prepare_statement(JoCachedJob *job, TextPlans *text, int index, RunPlace *place)
+prepare_statement(JoCachedJob *job, TextPlans *script, int index, RunPlace *place)
 {
-	const JoSqlStatement *statement = &text->split->statements[index];
-	StatementPlan *planned = &text->statements[index];
+	const JoSqlStatement *statement = &script->split->statements[index];
+	StatementPlan *planned = &script->statements[index];
 	SPIPlanPtr	plan;
 
-	place->text = text->split->text;
+	place->text = script->split->text;
 	if (statement->ntemplates > 0)
-		prepare_params(text, index, place->document);
+		prepare_params(script, index, place->document);
 	place->text = NULL;
-	plan = SPI_prepare(statement->text, planned->types != NULL ? text->split->sql->ntemplates : 0,
+	plan = SPI_prepare(statement->text, planned->types != NULL ? script->split->sql->ntemplates : 0,
 					   planned->types);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 	if (job != NULL)
 	{
 		SPI_keepplan(plan);
-		account_text(job, text, measure_plan(plan));
+		account_text(job, script, measure_plan(plan));
 	}
 	planned->plan = plan;
 }
@@ -338,11 +338,11 @@ execute_directly(const JoSqlStatement *statement)
 }
 
 static uint64
-execute_statement(JoCachedJob *job, TextPlans *text, int index, DestReceiver *receiver,
+execute_statement(JoCachedJob *job, TextPlans *script, int index, DestReceiver *receiver,
 				  RunPlace *place)
 {
-	const JoSqlStatement *statement = &text->split->statements[index];
-	StatementPlan *planned = &text->statements[index];
+	const JoSqlStatement *statement = &script->split->statements[index];
+	StatementPlan *planned = &script->statements[index];
 	SPIExecuteOptions options;
 	int			code;
 
@@ -360,9 +360,9 @@ execute_statement(JoCachedJob *job, TextPlans *text, int index, DestReceiver *re
 	if (planned->plan != NULL && planned->context != NULL && !SPI_plan_is_valid(planned->plan))
 		forget_statement(planned);
 	if (planned->plan == NULL)
-		prepare_statement(job, text, index, place);
+		prepare_statement(job, script, index, place);
 	memset(&options, 0, sizeof(options));
-	options.params = jo_sqlstep_bind(text->split->sql, statement, planned->params, place->document);
+	options.params = jo_sqlstep_bind(script->split->sql, statement, planned->params, place->document);
 	options.dest = receiver;
 	code = SPI_execute_plan_extended(planned->plan, &options);
 	if (code < 0)
@@ -375,12 +375,12 @@ execute_statement(JoCachedJob *job, TextPlans *text, int index, DestReceiver *re
 
 /* All statements in order; the rows of the last one go to the receiver. */
 static uint64
-execute_text(JoCachedJob *job, TextPlans *text, DestReceiver *receiver, JoDocument *document)
+execute_text(JoCachedJob *job, TextPlans *script, DestReceiver *receiver, JoDocument *document)
 {
 	ErrorContextCallback callback;
 	RunPlace	place;
 	uint64		processed = 0;
-	int			n = text->split->nstatements;
+	int			n = script->split->nstatements;
 	int			i;
 
 	place.document = document;
@@ -392,19 +392,19 @@ execute_text(JoCachedJob *job, TextPlans *text, DestReceiver *receiver, JoDocume
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
-	text->failed = true;
+	script->failed = true;
 	SPI_connect();
 	for (i = 0; i < n; i++)
 	{
 		place.statement = i;
 		if (i > 0)
 			CommandCounterIncrement();
-		processed = execute_statement(job, text, i, i == n - 1 ? receiver : None_Receiver, &place);
+		processed = execute_statement(job, script, i, i == n - 1 ? receiver : None_Receiver, &place);
 	}
 	SPI_finish();
 	if (place.pushed_snapshot)
 		PopActiveSnapshot();
-	text->failed = false;
+	script->failed = false;
 	error_context_stack = callback.previous;
 	return processed;
 }
@@ -413,22 +413,22 @@ execute_text(JoCachedJob *job, TextPlans *text, DestReceiver *receiver, JoDocume
 static Jsonb *
 run_named_text(const JoSqlText *sql, JoDocument *document, DestReceiver *receiver)
 {
-	TextPlans	text;
+	TextPlans	script;
 	uint64		processed;
 	CommandTag	tag;
 
-	memset(&text, 0, sizeof(text));
-	text.context = AllocSetContextCreate(CurrentMemoryContext, "joborch statements",
+	memset(&script, 0, sizeof(script));
+	script.context = AllocSetContextCreate(CurrentMemoryContext, "joborch statements",
 										 ALLOCSET_SMALL_SIZES);
-	split_text(&text, sql, jo_sqlstep_names(sql, document), document);
-	processed = execute_text(NULL, &text, receiver, document);
-	tag = text.split->statements[text.split->nstatements - 1].tag;
-	MemoryContextDelete(text.context);
+	split_text(&script, sql, jo_sqlstep_names(sql, document), document);
+	processed = execute_text(NULL, &script, receiver, document);
+	tag = script.split->statements[script.split->nstatements - 1].tag;
+	MemoryContextDelete(script.context);
 	return jo_sqlresult_finish(receiver, processed, GetCommandTagName(tag));
 }
 
 static Jsonb *
-run_text(JoCachedJob *job, TextPlans *text, const JoSqlText *sql, bool keep_rows,
+run_text(JoCachedJob *job, TextPlans *script, const JoSqlText *sql, bool keep_rows,
 		 JoDocument *document)
 {
 	DestReceiver *receiver = jo_sqlresult_create(keep_rows);
@@ -437,9 +437,9 @@ run_text(JoCachedJob *job, TextPlans *text, const JoSqlText *sql, bool keep_rows
 
 	if (sql->has_ident)
 		return run_named_text(sql, document, receiver);
-	prepare_text(job, text, sql, document);
-	processed = execute_text(job, text, receiver, document);
-	tag = text->split->statements[text->split->nstatements - 1].tag;
+	prepare_text(job, script, sql, document);
+	processed = execute_text(job, script, receiver, document);
+	tag = script->split->statements[script->split->nstatements - 1].tag;
 	return jo_sqlresult_finish(receiver, processed, GetCommandTagName(tag));
 }
 

@@ -256,6 +256,12 @@ extern bool jo_store_end_run(ItemPointer live_tid, const JoEndRow *row);
  */
 extern bool jo_store_mark_begun(ItemPointer tid, int64 run_id, TimestampTz begun);
 
+/*
+ * The run's own time is over: sets live.cancel to 't' unless it was asked to stop
+ * before, or is paused.  False, with *again, when somebody holds its row.
+ */
+extern bool jo_store_set_timed_out(int64 run_id, bool *again);
+
 /* Timers. */
 extern void jo_store_insert_timer(const JoTimerRow *row);
 

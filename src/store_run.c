@@ -19,6 +19,7 @@
 #define RUN_INPUT 9
 
 /* Column of live that changes while a run goes on. */
+#define LIVE_CANCEL 8
 #define LIVE_BEGUN 9
 
 /* ---- rows ---- */
@@ -351,5 +352,29 @@ jo_store_mark_begun(ItemPointer tid, int64 run_id, TimestampTz begun)
 			*tid = tuple.tid;
 	}
 	table_close(table, NoLock);
+	return done;
+}
+
+bool
+jo_store_set_timed_out(int64 run_id, bool *again)
+{
+	Relation	table = jo_store_open(JO_TABLE_LIVE, RowExclusiveLock);
+	JoLiveRow	row;
+	JoTuple		tuple;
+	bool		done = false;
+
+	*again = false;
+	if (jo_store_live(run_id, jo_store_latest(), &row) && row.cancel == JO_CANCEL_NONE && !row.paused)
+	{
+		*again = true;
+		if (fetch_live(table, &row.tid, run_id, &tuple))
+		{
+			tuple.n = LIVE_CANCEL;
+			put_datum(&tuple, CharGetDatum(JO_CANCEL_TIMED_OUT));
+			done = jo_store_update(JO_TABLE_LIVE, table, &tuple, false) == TM_Ok;
+		}
+	}
+	table_close(table, NoLock);
+	*again = *again && !done;
 	return done;
 }

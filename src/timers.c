@@ -10,10 +10,9 @@
 
 #include "access/xact.h"
 #include "active.h"
-#include "catalog/pg_type.h"
+#include "announce.h"
 #include "clock.h"
 #include "controls.h"
-#include "executor/spi.h"
 #include "load.h"
 #include "outcome.h"
 #include "store.h"
@@ -31,29 +30,17 @@ static JoTimerKey low;
 static bool
 set_timed_out(const JoTimerRow *timer)
 {
-	static const char *statement =
-		"WITH mine AS (SELECT run_id FROM joborch_internal.live"
-		" WHERE run_id OPERATOR(pg_catalog.=) $1 AND NOT paused FOR UPDATE SKIP LOCKED)"
-		" UPDATE joborch_internal.live SET cancel = 't' FROM mine"
-		" WHERE live.run_id OPERATOR(pg_catalog.=) mine.run_id AND live.cancel OPERATOR(pg_catalog.=) '-'";
-	Oid			types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(timer->run_id)};
-	JoLiveRow	live;
-	bool		done;
+	JoTimerRow	later = *timer;
+	bool		again;
 
-	SPI_connect();
-	SPI_execute_with_args(statement, 1, types, values, NULL, false, 0);
-	done = SPI_processed > 0;
-	SPI_finish();
-	if (!done && jo_store_live(timer->run_id, jo_store_latest(), &live) &&
-		live.epoch == timer->epoch && live.cancel == JO_CANCEL_NONE && !live.paused)
+	if (jo_store_set_timed_out(timer->run_id, &again))
+		return true;
+	if (again)
 	{
-		JoTimerRow	again = *timer;
-
-		again.due = jo_clock_now() + USECS_PER_SEC;
-		jo_store_insert_timer(&again);
+		later.due = jo_clock_now() + USECS_PER_SEC;
+		jo_store_insert_timer(&later);
 	}
-	return done;
+	return false;
 }
 
 static void
@@ -85,8 +72,9 @@ fire_timer(JoDatabase *database, const JoTimerRow *timer)
 
 	if (timer->kind == 't')
 	{
+		/* memory follows when this is committed */
 		if (set_timed_out(timer))
-			jo_controls_look_at(database, timer->run_id);
+			jo_announce_control(timer->run_id);
 	}
 	else if (run != NULL)
 		retry_step(database, run, timer);

@@ -101,6 +101,20 @@ add_syntax_error(const JoSqlText *sql, const JoStepDef *step, const char *path,
 	add_finding(findings, "syntax_error", JO_SEVERITY_ERROR, path, step, message, hint);
 }
 
+/* `auto` takes such a statement out of the step's transaction: whoever saves it must know. */
+static void
+warn_at_least_once(const JoSqlSplit *split, const JoStepDef *step, const char *path,
+				   JoFindings *findings)
+{
+	if (split->sql != step->sql || step->transaction != JO_TRANSACTION_AUTO ||
+		!jo_sqlsplit_needs_top_level(split))
+		return;
+	add_finding(findings, "at_least_once", JO_SEVERITY_WARNING, path, step,
+				psprintf("%s cannot run in a transaction: after a crash it is run again",
+						 GetCommandTagName(split->statements[0].tag)),
+				"Say \"transaction\": \"none\" on the step to accept that.");
+}
+
 static void
 check_sql(const JoSqlText *sql, const JoStepDef *step, const char *path, JoFindings *findings)
 {
@@ -113,6 +127,8 @@ check_sql(const JoSqlText *sql, const JoStepDef *step, const char *path, JoFindi
 	else if (jo_sqlsplit_find_problem(split, &problem))
 		add_finding(findings, problem.code, JO_SEVERITY_ERROR, path, step,
 					problem.message, problem.hint);
+	else
+		warn_at_least_once(split, step, path, findings);
 }
 
 /*

@@ -21,3 +21,5 @@ RETURNS void LANGUAGE c STRICT AS 'joborch', 'joborch_debug_clear';
 -- Joborch's clock is the server's plus this.
 CREATE FUNCTION joborch_internal.debug_clock(shift interval)
 RETURNS void LANGUAGE c STRICT AS 'joborch', 'joborch_debug_clock';
+
+\ir helpers.sql

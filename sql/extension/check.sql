@@ -66,7 +66,7 @@ BEGIN
 	RETURN QUERY
 	SELECT 'live_letters', format('run %s: cancel %s, priority %s', l.run_id, l.cancel, l.ord)
 	FROM joborch_internal.live l
-	WHERE l.cancel NOT IN ('-', 'g', 'f') OR l.ord NOT BETWEEN 0 AND 3 OR l.epoch < 0;
+	WHERE l.cancel NOT IN ('-', 'g', 'f', 't') OR l.ord NOT BETWEEN 0 AND 3 OR l.epoch < 0;
 
 	RETURN QUERY
 	SELECT 'end_letters', format('run %s: status %s', e.run_id, e.status)
@@ -160,7 +160,7 @@ END
 $$;
 
 CREATE FUNCTION joborch_internal."check"() RETURNS TABLE (invariant text, detail text)
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET jit = off AS $$
 BEGIN
 	PERFORM joborch_internal.require_role('joborch_operator');
 	RETURN QUERY SELECT c.invariant, c.detail FROM joborch_internal.check_definitions() AS c;

@@ -49,7 +49,8 @@ DECLARE
 	v_run joborch_internal.run := joborch_internal.find_run_to_control(p_run_id);
 	v_before text := joborch_internal.current_status(p_run_id);
 BEGIN
-	UPDATE joborch_internal.live l SET paused = true, reason = p_reason
+	UPDATE joborch_internal.live l SET paused = true, reason = p_reason,
+		begun = coalesce(l.begun, CASE WHEN joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun) <> 'pending' THEN joborch_internal.now() END)
 	WHERE l.run_id = p_run_id AND NOT l.paused AND l.cancel = '-';
 	IF NOT FOUND THEN
 		PERFORM joborch_internal.refuse(p_run_id, 'pause');

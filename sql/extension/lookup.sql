@@ -135,7 +135,8 @@ BEGIN
 	RAISE EXCEPTION USING
 		ERRCODE = 'JO005',
 		MESSAGE = CASE
-			WHEN v_cancel <> '-' THEN format('run %s is already being cancelled', p_run_id)
+			WHEN v_cancel IN ('g', 'f') THEN format('run %s is already being cancelled', p_run_id)
+			WHEN v_cancel = 't' THEN format('run %s has timed out and is ending', p_run_id)
 			WHEN v_status IN ('completed', 'failed', 'cancelled')
 				OR (v_status = 'paused' AND p_asked = 'pause') THEN format('run %s is already %s', p_run_id, v_status)
 			ELSE format('run %s is %s', p_run_id, v_status)

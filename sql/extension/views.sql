@@ -1,14 +1,37 @@
 -- What users read of runs.
 --
--- A run is in exactly one of live and ends.  job_runs takes each status from a
+-- A run is in exactly one of live and ends.  run_states takes each status from a
 -- branch of its own, with the status as a constant, so that a condition on it
 -- removes whole branches while planning: asking for unfinished runs never looks
--- at history.  All else is joined to that by LEFT JOINs over primary keys, which
--- the planner removes when no column of theirs is asked for.  The branches and
--- the whole are in order of run_id, newest first, so that LIMIT n stops after n.
---
--- Who sees everything is asked once per query; for others each run's owner and
--- tenant are looked up.
+-- at history.  The branches are in order of run_id, newest first, so that LIMIT n
+-- stops after n.
+
+CREATE VIEW joborch_internal.run_states AS
+(SELECT l.run_id, joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun) AS status,
+	true AS unfinished, l.ord, l.epoch, l.paused, l.cancel, l.begun AS started_at, NULL::timestamptz AS finished_at,
+	NULL::integer AS total, NULL::integer AS completed, NULL::integer AS failed, NULL::integer AS skipped,
+	NULL::jsonb AS output, NULL::jsonb AS error
+FROM joborch_internal.live l
+ORDER BY l.run_id DESC)
+UNION ALL
+(SELECT e.run_id, 'completed'::text, false, NULL::smallint, e.epoch, false, '-'::"char", e.started_at, e.finished_at,
+	e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
+FROM joborch_internal.ends e WHERE e.status = 'c'
+ORDER BY e.run_id DESC)
+UNION ALL
+(SELECT e.run_id, 'failed'::text, false, NULL::smallint, e.epoch, false, '-'::"char", e.started_at, e.finished_at,
+	e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
+FROM joborch_internal.ends e WHERE e.status = 'f'
+ORDER BY e.run_id DESC)
+UNION ALL
+(SELECT e.run_id, 'cancelled'::text, false, NULL::smallint, e.epoch, false, 'g'::"char", e.started_at, e.finished_at,
+	e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
+FROM joborch_internal.ends e WHERE e.status = 'x'
+ORDER BY e.run_id DESC);
+
+-- Who sees everything is asked once per query and spared the look at each run's
+-- owner.  What else belongs to a run is joined by LEFT JOINs over primary keys,
+-- which the planner removes when no column of theirs is asked for.
 
 CREATE VIEW joborch.job_runs WITH (security_barrier) AS
 SELECT
@@ -70,39 +93,23 @@ SELECT
 	(SELECT max(t.finished_at) FROM joborch_internal.step t WHERE t.run_id = s.run_id) AS last_checkpoint,
 	s.epoch AS recovery_attempts,
 	coalesce((v.definition ->> 'max_recovery_attempts')::integer, 3) AS max_recovery_attempts,
-	s.cancel <> '-' AS cancel_requested,
+	s.cancel IN ('g', 'f') AS cancel_requested,
 	s.paused,
 	s.error,
 	s.error ->> 'message' AS error_message
 FROM (
-	(SELECT l.run_id, joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun) AS status,
-		true AS unfinished, l.ord, l.epoch, l.paused, l.cancel, l.begun AS started_at, NULL::timestamptz AS finished_at,
-		NULL::integer AS total, NULL::integer AS completed, NULL::integer AS failed, NULL::integer AS skipped,
-		NULL::jsonb AS output, NULL::jsonb AS error
-	FROM joborch_internal.live l
-	ORDER BY l.run_id DESC)
+	(SELECT t.* FROM joborch_internal.run_states t
+	WHERE (SELECT joborch.visible(0::oid, NULL))
+	ORDER BY t.run_id DESC)
 	UNION ALL
-	(SELECT e.run_id, 'completed'::text, false, NULL::smallint, e.epoch, false, '-'::"char", e.started_at, e.finished_at,
-		e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
-	FROM joborch_internal.ends e WHERE e.status = 'c'
-	ORDER BY e.run_id DESC)
-	UNION ALL
-	(SELECT e.run_id, 'failed'::text, false, NULL::smallint, e.epoch, false, '-'::"char", e.started_at, e.finished_at,
-		e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
-	FROM joborch_internal.ends e WHERE e.status = 'f'
-	ORDER BY e.run_id DESC)
-	UNION ALL
-	(SELECT e.run_id, 'cancelled'::text, false, NULL::smallint, e.epoch, false, 'g'::"char", e.started_at, e.finished_at,
-		e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
-	FROM joborch_internal.ends e WHERE e.status = 'x'
-	ORDER BY e.run_id DESC)
+	(SELECT t.* FROM joborch_internal.run_states t JOIN joborch_internal.run o ON o.run_id = t.run_id
+	WHERE NOT (SELECT joborch.visible(0::oid, NULL)) AND joborch.visible(o.owner, o.tenant)
+	ORDER BY t.run_id DESC)
 ) AS s
 LEFT JOIN joborch_internal.run r ON r.run_id = s.run_id
 LEFT JOIN joborch_internal.job j ON j.job_id = r.job_id
 LEFT JOIN joborch_internal.job_version v ON v.version_id = r.version_id
 LEFT JOIN joborch_internal.queue q ON q.queue_id = r.queue_id
-WHERE (SELECT joborch.visible(0::oid, NULL))
-	OR (SELECT joborch.visible(o.owner, o.tenant) FROM joborch_internal.run o WHERE o.run_id = s.run_id)
 ORDER BY s.run_id DESC;
 
 COMMENT ON VIEW joborch.job_runs IS 'one row per run that you may see, newest first; LIMIT without ORDER BY is cheap, and so are conditions on run_id, and on status for runs that are not completed';

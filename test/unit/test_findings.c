@@ -54,6 +54,9 @@ test_document_findings(void)
 	check_found("7", "schema_error", "$", NULL, NULL);
 	check_found("{}", "missing_steps", "$", NULL, "steps");
 	check_found("{'steps':[]}", "empty_steps", "$.steps", NULL, NULL);
+	check_job("'finally':[]", "empty_steps", "$.finally", NULL, NULL);
+	check_job("'on_failure':{}", "empty_steps", "$.on_failure", NULL, NULL);
+	check_job("'finally':1", "schema_error", "$.finally", "a step or an array", NULL);
 	check_found("{'steps':{}}", "schema_error", "$.steps", "array of steps", NULL);
 	check_found("{'steps':[1]}", "schema_error", "$.steps[0]", "an object was expected, not a number", NULL);
 	check_found("{'steps':[{'sql':'SELECT 1'}]}", "missing_name", "$.steps[0]", NULL, NULL);
@@ -221,6 +224,14 @@ test_findings(void)
 	CHECK(unit_find(&findings, "missing_sql", "$.steps[1]") != NULL);
 	CHECK(unit_find(&findings, "self_reference", "$.steps[2].depends_on[0]") != NULL);
 	CHECK_TEXT(unit_find(&findings, "self_reference", NULL)->step, "z");
+
+	/* a key that is there three times is one finding, and "name" hides no other */
+	CHECK(unit_parse("{'name':1,'vars':{'k':1,'k':2,'k':3},'nope':1,'steps':[{'name':'a','sql':'SELECT 1'}]}",
+					 &findings) == NULL);
+	CHECK_INT(findings.n, 3);
+	/* nothing to compare required names with */
+	CHECK(unit_parse("{'input':{'required':['x']},'steps':[{'name':'a','sql':'SELECT 1'}]}", &findings) != NULL);
+	CHECK_INT(findings.n, 0);
 
 	test_document_findings();
 	test_key_findings();

@@ -111,6 +111,9 @@ test_read_inputs(void)
 	CHECK(unit_parse("{'input':{'properties':{'a':{}},'additionalProperties':false},"
 					 "'steps':[{'name':'s','sql':'SELECT {{ input.b | default(1) }}'}]}", &findings) == NULL);
 	CHECK(unit_find(&findings, "unknown_reference", "$.steps[0].sql") != NULL);
+	CHECK(unit_parse("{'input':{'properties':{'since':{},'until':{}}},"
+					 "'steps':[{'name':'s','sql':'SELECT {{ input.untl }}'}]}", &findings) != NULL);
+	CHECK_TEXT(findings.list[0].suggestion, "Did you mean \"input.until\"?");
 	/* nothing declared: nothing to compare with */
 	CHECK(unit_parse("{'input':{},'steps':[{'name':'s','sql':'SELECT {{ input.b }}'}]}", &findings) != NULL);
 	CHECK_INT(findings.n, 0);
@@ -133,6 +136,15 @@ test_cycles(void)
 	CHECK_TEXT(findings.list[0].path, "$.steps[0].depends_on");
 	CHECK_TEXT(findings.list[1].message, "the steps wait for each other: x -> y -> x");
 	CHECK_TEXT(findings.list[1].suggestion, NULL);
+
+	/* two cycles through one step, which has a parent beside them */
+	CHECK(unit_parse("{'steps':[{'name':'p','sql':'SELECT 1'},"
+					 "{'name':'a','sql':'SELECT 1','depends_on':['p','b','c']},"
+					 "{'name':'b','sql':'SELECT 1','depends_on':['a']},"
+					 "{'name':'c','sql':'SELECT 1','depends_on':['a']}]}", &findings) == NULL);
+	CHECK_INT(findings.n, 2);
+	CHECK_TEXT(findings.list[0].message, "the steps wait for each other: a -> b -> a");
+	CHECK_TEXT(findings.list[1].message, "the steps wait for each other: a -> c -> a");
 
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "{'steps':[{'name':'s0','sql':'SELECT 1','depends_on':['s999']}");

@@ -100,6 +100,7 @@ test_expressions(void)
 	check_bad("steps.a.outptu", "no \"outptu\"", "Did you mean \"output\"?");
 	check_bad("steps.a[0]", "no \"[...]\"", NULL);
 	check_bad("previous.rows", "no \"rows\"", "row");
+	check_bad("input.x.\"a", "not a quoted name", NULL);
 	check_bad("input.x |", "no filter \"\"", NULL);
 	check_bad("input.x | jsno", "no filter \"jsno\"", "Did you mean \"json\"?");
 	check_bad("input.x | default", "needs an argument", NULL);
@@ -315,6 +316,8 @@ test_paths(void)
 	check_path_refused("$.steps.my-step.output > 1", "\"my-step\" must be in double quotes",
 					   "Write $.steps.\"my-step\".output (inside JSON: $.steps.\\\"my-step\\\".output)");
 	check_path_refused("$.steps.2nd.value > 1", "\"2nd\" must be in double quotes", "$.steps.\"2nd\".value");
+	check_path_refused("$.steps.0a.value > 1", "\"0a\" must be in double quotes", NULL);
+	check_path_refused("$.steps.9a.value > 1", "\"9a\" must be in double quotes", NULL);
 	check_path_refused("$.stpes.a.value > 1", "there is no \"stpes\"", "Did you mean \"steps\"?");
 	check_path_refused("$.schedule.name == 1", "there is no \"schedule\"", NULL);
 	check_path_refused("$.secret.a == 1", "secrets", NULL);

@@ -1,0 +1,66 @@
+-- What tests of all kinds write again and again; debug_functions.sql loads it.
+
+CREATE SCHEMA test;
+GRANT USAGE ON SCHEMA test TO PUBLIC;
+
+-- Carries out a definition and returns the run's id; a run that does not end is an error.
+CREATE PROCEDURE test.play(definition jsonb, input jsonb DEFAULT '{}', INOUT run bigint DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+BEGIN
+	run := joborch.start_definition(definition, input);
+	COMMIT;
+	CALL joborch.await_run(run, '30 s');
+	IF joborch.run_status(run) NOT IN ('completed', 'failed', 'cancelled') THEN
+		RAISE EXCEPTION 'the run is % after 30 s: %', joborch.run_status(run), test.story(run);
+	END IF;
+END
+$$;
+
+-- A run in a line: its status, then the steps in their order; attempts where it took more than one.
+CREATE FUNCTION test.story(p_run_id bigint) RETURNS text
+LANGUAGE sql VOLATILE AS $$
+	SELECT joborch.run_status(p_run_id) || ': ' || string_agg(s.step || ' ' || s.status
+		|| CASE WHEN s.attempts > 1 THEN '*' || s.attempts ELSE '' END, ', ' ORDER BY s.position)
+	FROM (SELECT t.*, row_number() OVER () AS position FROM joborch.run_steps(p_run_id) AS t) AS s
+$$;
+
+-- How a command is refused; ids of runs, which are not the same each time, are shown as N.
+CREATE FUNCTION test.refused(p_command text) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_message text;
+	v_detail text;
+	v_hint text;
+BEGIN
+	EXECUTE p_command;
+	RETURN 'was not refused';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL, v_hint = PG_EXCEPTION_HINT;
+	RETURN regexp_replace(SQLSTATE || ': ' || v_message || coalesce(' | ' || nullif(v_detail, ''), '')
+		|| coalesce(' | ' || nullif(v_hint, ''), ''), '\m(run |\w*run\()\d+', '\1N', 'g');
+END
+$$;
+
+-- Waits until a query gives true: for what no latch tells a test.
+CREATE FUNCTION test.poll(p_query text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_deadline timestamptz := clock_timestamp() + interval '30 s';
+	v_true boolean;
+BEGIN
+	LOOP
+		EXECUTE p_query INTO v_true;
+		EXIT WHEN v_true;
+		IF clock_timestamp() > v_deadline THEN
+			RAISE EXCEPTION 'still not true after 30 s: %', p_query;
+		END IF;
+		PERFORM pg_sleep(0.002);
+	END LOOP;
+END
+$$;
+
+-- Until so many processes stand at a debug point.
+CREATE FUNCTION test.reach(p_point text, p_count integer DEFAULT 1) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+	SELECT test.poll(format('SELECT joborch_internal.debug_waiting(%L) = %s', p_point, p_count))
+$$;
