@@ -83,7 +83,7 @@ SELECT step, status, error ->> 'sqlstate' AS sqlstate FROM joborch.run_steps(:ru
 -- on_error: fail goes on elsewhere, stop begins nothing more, continue is taken for completed
 CALL test.play(graph('bad {"on_error": "fail"}; b; c < b; d < bad')) \gset
 SELECT test.story(:run);
-CALL test.play(graph('a; bad < a {"on_error": "stop"}; c < a {"sql": "SELECT test.poll(format(''SELECT status = %L FROM joborch.run_steps(%s) WHERE step = %L'', ''failed'', {{ run.id }}::bigint, ''bad''))"}; d < c; e < bad : all_done')) \gset
+CALL test.play(graph('a; bad < a {"on_error": "stop", "sql": "SELECT 1 / (count(*) - 1) FROM test.await_step({{ run.id }}, ''c'', ''running'')"}; c < a {"sql": "SELECT test.await_step({{ run.id }}, ''bad'', ''failed'')"}; d < c; e < bad : all_done')) \gset
 SELECT test.story(:run);
 CALL test.play(graph('bad {"on_error": "continue"}; b < bad; c < b')) \gset
 SELECT test.story(:run);

@@ -82,8 +82,8 @@ CREATE OPERATOR regress_alice.= (FUNCTION = regress_alice.trap, LEFTARG = text, 
 SET search_path = regress_alice, pg_catalog;
 SELECT joborch.create_job('rights alice', '{"steps": [{"name": "s", "sql": "SELECT 1"}]}') IS NOT NULL AS saved;
 SELECT joborch.start('rights alice', run_at => now() + interval '1 day') AS alice \gset
-SELECT joborch.pause_run(:alice), joborch.resume_run(:alice), joborch.run_status(:alice);
-SELECT count(*) FROM joborch.list_runs(status => 'pending', job => 'rights alice');
+SELECT joborch.pause_run(:alice), joborch.run_status(:alice);
+SELECT count(*) FROM joborch.list_runs(status => 'paused', job => 'rights alice');
 CALL joborch.run_job('rights alice', timeout => '30 s', output => NULL);
 RESET search_path;
 
@@ -91,7 +91,7 @@ RESET search_path;
 RESET ROLE;
 SET ROLE regress_olga;
 SELECT status FROM joborch.job_runs WHERE run_id = :bob;
-SELECT joborch.pause_run(:alice, reason => 'by Olga');
+SELECT joborch.set_run_priority(:alice, 'high');
 SELECT joborch.create_job('rights alice', '{"steps": [{"name": "s", "sql": "SELECT 2"}]}');
 SELECT joborch.alter_job('rights alice', owner => 'regress_olga');
 SELECT joborch.rerun(:bob, definition => '{"steps": [{"name": "s", "sql": "SELECT 2"}]}');

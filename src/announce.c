@@ -16,6 +16,7 @@
 #include "announce.h"
 #include "clock.h"
 #include "cursor.h"
+#include "debugpoint.h"
 #include "defcache.h"
 #include "miscadmin.h"
 #include "outcome.h"
@@ -299,6 +300,7 @@ at_transaction_event(XactEvent event, void *argument)
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
+			JO_DEBUG_POINT("session-before-announcing");
 			tell_all();
 			break;
 		case XACT_EVENT_ABORT:

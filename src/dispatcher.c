@@ -193,6 +193,7 @@ begin(void)
 		LWLockRelease(jo_shared->lock);
 	}
 	counting = true;
+	jo_finish_abandoned(database);
 	jo_refill_begin(database);
 	jo_timers_begin(database);
 	set_state(JO_DATABASE_RUNNING);
@@ -268,6 +269,8 @@ ride_out_error(void)
 	MemoryContextSwitchTo(loop_context);
 	(void) jo_worker_wait(ERROR_PAUSE_MS);
 	jo_dispatcher_leave_if_gone(database);
+	jo_finish_abandoned(database);
+	jo_timers_changed(database);
 	jo_refill_distrust(database);
 }
 

@@ -13,6 +13,7 @@
 #include "active.h"
 #include "books.h"
 #include "clock.h"
+#include "debugpoint.h"
 #include "document.h"
 #include "errors.h"
 #include "events.h"
@@ -232,7 +233,9 @@ judge_all(JoActiveRun **runs, int n, Verdict *verdicts, char *statuses)
 	jo_txn_begin();
 	for (int i = 0; i < n; i++)
 		verdicts[i] = judge(runs[i], &statuses[i]);
+	JO_DEBUG_POINT("dispatcher-before-ends-commit");
 	jo_txn_commit();
+	JO_DEBUG_POINT("dispatcher-after-ends-commit");
 }
 
 /* The same; after an error the runs are in the list again. */
@@ -358,6 +361,44 @@ jo_finish_dead(JoDatabase *database)
 			record_fatal(database, slot, &wakes);
 	}
 	jo_wake_all(&wakes);
+}
+
+/* ---- what a dispatcher leaves behind ---- */
+
+/* Steps that take_step() took: nobody's slot has them. */
+static void
+give_back_steps(JoActiveRun *run)
+{
+	for (int i = 0; run->in_flight > 0 && i < run->shape->nsteps; i++)
+	{
+		JoStepState *state = &run->steps[i];
+
+		if (state->status != JO_STEP_RUNNING || state->slot >= 0)
+			continue;
+		run->in_flight--;
+		state->attempt--;
+		jo_active_ready(run, i);
+	}
+}
+
+void
+jo_finish_abandoned(JoDatabase *database)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < jo_shared->max_runs; i++)
+	{
+		JoActiveRun *run = &jo_shared->runs[i];
+
+		if (run->state == JO_ACTIVE_FREE || run->dboid != database->dboid)
+			continue;
+		if (run->state == JO_ACTIVE_LOADING)
+			jo_active_remove(run);
+		else if (run->state >= JO_ACTIVE_READY)
+			give_back_steps(run);
+	}
+	/* the look at each run also puts those that are to end into the list again */
+	database->reload = true;
+	LWLockRelease(jo_shared->lock);
 }
 
 /* Takes one step of the class as an executor would, into a slot of our own. */

@@ -23,4 +23,10 @@ extern void jo_finish_dead(JoDatabase *database);
 extern void jo_finish_refused(JoDatabase *database, JoClass *class,
 							  const char *reason, const char *hint);
 
+/*
+ * After the death or an error of a dispatcher: what it had in hand is free again,
+ * and every run of the database in memory will be compared with its rows.
+ */
+extern void jo_finish_abandoned(JoDatabase *database);
+
 #endif

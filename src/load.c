@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "active.h"
 #include "clock.h"
+#include "debugpoint.h"
 #include "failure.h"
 #include "load.h"
 #include "miscadmin.h"
@@ -264,6 +265,7 @@ fill_runs(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
 		}
 	}
 	UnregisterSnapshot(snapshot);
+	JO_DEBUG_POINT("dispatcher-loaded");
 }
 
 /* The same; after an error none of the runs is in memory. */

@@ -146,12 +146,13 @@ JoTurn
 jo_slot_turn(JoSlot *slot)
 {
 	JoWakeList	wakes = {0};
-	TimestampTz now = jo_clock_now();
 	JoStepState *next = NULL;
 	JoTurn		turn;
 	JoDatabase *database;
+	TimestampTz now;
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	now = jo_clock_now();		/* under the lock: no step begins before its parents ended */
 	database = jo_shmem_database(slot->dboid);
 	if (slot->run != NULL)
 	{

@@ -13,6 +13,7 @@
 #include "announce.h"
 #include "clock.h"
 #include "controls.h"
+#include "debugpoint.h"
 #include "load.h"
 #include "outcome.h"
 #include "store.h"
@@ -152,6 +153,7 @@ jo_timers_fire(JoDatabase *database, TimestampTz now)
 		for (int i = 0; i < n; i++)
 			fire_timer(database, &rows[i]);
 		next = jo_store_next_timer(&low);
+		JO_DEBUG_POINT("dispatcher-before-timers-commit");
 		jo_txn_commit();
 		set_next(database, next);
 	} while (n == BATCH);

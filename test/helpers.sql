@@ -59,6 +59,12 @@ BEGIN
 END
 $$;
 
+-- Until a step of a run has a status.
+CREATE FUNCTION test.await_step(p_run_id bigint, p_step text, p_status text) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+	SELECT test.poll(format('SELECT status = %L FROM joborch.run_steps(%s) WHERE step = %L', p_status, p_run_id, p_step))
+$$;
+
 -- Until so many processes stand at a debug point.
 CREATE FUNCTION test.reach(p_point text, p_count integer DEFAULT 1) RETURNS void
 LANGUAGE sql VOLATILE AS $$

@@ -15,7 +15,7 @@ work_dir "${JOBORCH_WORK:-test}"
 [ "${KEEP:-0}" = 1 ] || trap 'server_stop' EXIT
 build_private JOBORCH_TEST=1
 server_start "$work/src/test/joborch.conf"
-sql -d postgres -c "DROP DATABASE IF EXISTS test WITH (FORCE)" -c "CREATE DATABASE test"
+sql -d postgres -c "SET client_min_messages = warning" -c "DROP DATABASE IF EXISTS test WITH (FORCE)" -c "CREATE DATABASE test"
 sql -d test -c "SET client_min_messages = warning" -c "CREATE EXTENSION joborch"
 [ ! -e "$work/src/test/debug_functions.sql" ] || sql -d test -f "$work/src/test/debug_functions.sql" >/dev/null
 cd "$work/src"

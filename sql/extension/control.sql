@@ -12,7 +12,9 @@ DECLARE
 	v_before text := joborch_internal.current_status(p_run.run_id);
 BEGIN
 	UPDATE joborch_internal.live l
-	SET cancel = CASE WHEN p_force THEN 'f' ELSE 'g' END::"char", reason = p_reason
+	SET cancel = CASE WHEN p_force THEN 'f' ELSE 'g' END::"char",
+		paused = false,			-- or its end would wait for resume_run()
+		reason = p_reason
 	WHERE l.run_id = p_run.run_id AND (l.cancel = '-' OR (l.cancel = 'g' AND p_force));
 	IF NOT FOUND THEN
 		RETURN false;
