@@ -69,9 +69,13 @@ fail_crashed(const JoMarkRow *mark, const JoLiveRow *live)
 	jo_store_delete_mark(mark->run_id, mark->step, mark->item);
 }
 
-/* Every step that was in flight at the crash is one crash nearer to its limit. */
-static int
-blame_marks(void)
+/*
+ * After a crash every step that was in flight is one crash nearer to its limit.
+ * Marks of steps that are over go, and after an orderly stop those that blame
+ * nobody.
+ */
+static void
+look_at_marks(bool crashed)
 {
 	JoMarkRow  *marks;
 	int			n = jo_store_marks(&marks);
@@ -86,14 +90,15 @@ blame_marks(void)
 		!jo_store_step(mark->run_id, mark->step, mark->item, snapshot, &step);
 
 		UnregisterSnapshot(snapshot);
-		if (!in_flight)
+		if (!in_flight || (!crashed && mark->crashes == 0))
 			jo_store_delete_mark(mark->run_id, mark->step, mark->item);
+		else if (!crashed)
+			continue;
 		else if (mark->crashes + 1 >= jo_guc_max_crashes)
 			fail_crashed(mark, &live);
 		else
 			jo_store_set_mark_crashes(mark->run_id, mark->step, mark->item, mark->crashes + 1);
 	}
-	return n;
 }
 
 bool
@@ -104,9 +109,10 @@ jo_careful_begin(JoDatabase *database)
 
 	jo_txn_begin();
 	ours = is_ours(&clean);
+	if (ours)
+		look_at_marks(!clean);
 	if (ours && !clean)
 	{
-		(void) blame_marks();
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 		database->careful = true;
 		database->careful_until = jo_clock_now() + (int64) jo_guc_careful_period * 1000;

@@ -17,6 +17,7 @@
 #include "jsonbuild.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "status.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -116,25 +117,6 @@ get_step(JoDocument *document, int step)
 	return document->steps[step];
 }
 
-static const char *
-name_status(char status)
-{
-	switch (status)
-	{
-		case JO_STEP_COMPLETED:
-			return "completed";
-		case JO_STEP_FAILED:
-			return "failed";
-		case JO_STEP_SKIPPED:
-			return "skipped";
-		case JO_STEP_CANCELLED:
-			return "cancelled";
-		default:
-			elog(ERROR, "unexpected status \"%c\" of a step that ended", status);
-	}
-	return NULL;				/* not reached */
-}
-
 static Jsonb *
 make_string(const char *text)
 {
@@ -230,7 +212,7 @@ build_step(JoDocument *document, int step)
 	if (row == NULL)
 		return NULL;
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	jo_jsonb_add_string(&state, "status", name_status(row->status));
+	jo_jsonb_add_string(&state, "status", jo_status_word(row->status));
 	jo_jsonb_add_jsonb(&state, "output", row->output);
 	jo_jsonb_add_jsonb(&state, "row", get_first_row(row->output));
 	jo_jsonb_add_jsonb(&state, "value", get_first_value(row->output));
@@ -257,7 +239,7 @@ get_step_path(JoDocument *document, int step, const char *path)
 	else if (JO_PATH_NAME_IS(&name, "value"))
 		part = get_first_value(row->output);
 	else if (JO_PATH_NAME_IS(&name, "status"))
-		part = make_string(name_status(row->status));
+		part = make_string(jo_status_word(row->status));
 	else if (JO_PATH_NAME_IS(&name, "error"))
 		part = row->error;
 	return part != NULL ? jo_docpath_get(document->job, part, path) : NULL;
@@ -469,7 +451,7 @@ explain_undefined(JoDocument *document, const JoTemplate *template)
 		return psprintf("Step \"%s\" has not ended.",
 						document->job->definition->steps[step].name);
 	return psprintf("Step \"%s\" is %s and its data has no such member.",
-					document->job->definition->steps[step].name, name_status(row->status));
+					document->job->definition->steps[step].name, jo_status_word(row->status));
 }
 
 static void

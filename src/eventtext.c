@@ -13,6 +13,7 @@
 #include "events.h"
 #include "eventtext.h"
 #include "miscadmin.h"
+#include "status.h"
 #include "store.h"
 #include "utils/datetime.h"
 #include "utils/hsearch.h"
@@ -138,38 +139,6 @@ type_name(JoEventType type)
 	return "job_update";
 }
 
-static const char *
-status_name(char status)
-{
-	switch (status)
-	{
-		case JO_STEP_PENDING:
-			return "pending";
-		case JO_STEP_QUEUED:
-			return "queued";
-		case JO_STEP_RUNNING:
-			return "running";
-		case JO_STEP_RETRYING:
-			return "retrying";
-		case JO_STEP_WAITING:
-			return "waiting";
-		case JO_STEP_COMPLETED:
-			return "completed";
-		case JO_STEP_FAILED:
-			return "failed";
-		case JO_STEP_SKIPPED:
-			return "skipped";
-		case JO_STEP_CANCELLED:
-			return "cancelled";
-		case JO_EVENT_STATUS_PAUSED:
-			return "paused";
-		case JO_EVENT_STATUS_RECOVERING:
-			return "recovering";
-		default:
-			return "unknown";
-	}
-}
-
 static void
 append_name(StringInfo out, const char *key, const char *name)
 {
@@ -192,7 +161,7 @@ jo_event_append_json(StringInfo out, const JoEvent *event)
 					 event->id, type_name(event->type), event->run_id);
 	append_name(out, "job", names->job);
 	append_name(out, "step", of_step && event->step < names->nsteps ? names->steps[event->step] : NULL);
-	appendStringInfo(out, ",\"item\":null,\"status\":\"%s\"", status_name(event->status));
+	appendStringInfo(out, ",\"item\":null,\"status\":\"%s\"", jo_status_word(event->status));
 	if (of_step)
 		appendStringInfo(out, ",\"attempt\":%d", event->attempt);
 	else

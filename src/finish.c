@@ -341,6 +341,15 @@ note_stillborn(JoSlot *slot)
 		slot->class->start_after = jo_clock_now() + USECS_PER_SEC;
 }
 
+/* A step that is over needs its mark no more; one that runs again keeps what it counts. */
+static void
+remove_mark(const JoAttempt *attempt)
+{
+	jo_txn_begin();
+	jo_store_delete_mark(attempt->run_id, attempt->step, JO_NO_ITEM);
+	jo_txn_commit();
+}
+
 void
 jo_finish_dead(JoDatabase *database)
 {
@@ -349,16 +358,24 @@ jo_finish_dead(JoDatabase *database)
 	for (int i = 0; i < jo_shared->nslots; i++)
 	{
 		JoSlot	   *slot = &jo_shared->slots[i];
+		JoAttempt	attempt;
 		bool		record;
+		bool		marked;
 
 		if (slot->state != JO_SLOT_DEAD || slot->dboid != database->dboid)
 			continue;
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 		note_stillborn(slot);
+		marked = slot->run != NULL && slot->marked &&
+			(slot->work == JO_WORK_COMMITTED || slot->self_inflicted);
+		if (marked)
+			jo_books_attempt(slot, &attempt);
 		record = jo_slot_reap(database, slot, &wakes);
 		LWLockRelease(jo_shared->lock);
 		if (record)
 			record_fatal(database, slot, &wakes);
+		if (marked)
+			remove_mark(&attempt);
 	}
 	jo_wake_all(&wakes);
 }

@@ -20,6 +20,7 @@
 #include "load.h"
 #include "miscadmin.h"
 #include "runstate.h"
+#include "status.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -232,7 +233,7 @@ put_view(ReturnSetInfo *result, const JoStepDef *step, const StepView *view, boo
 	values[0] = Int32GetDatum(step->index);
 	values[1] = CStringGetTextDatum(step->name);
 	nulls[2] = true;
-	values[3] = CStringGetTextDatum(jo_step_status_word(view->status));
+	values[3] = CStringGetTextDatum(jo_status_word(view->status));
 	values[4] = Int32GetDatum(view->attempts);
 	put_time(values, nulls, 5, view->started_at);
 	put_time(values, nulls, 6, view->finished_at);

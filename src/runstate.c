@@ -13,50 +13,7 @@
 #include "miscadmin.h"
 #include "rights.h"
 #include "runstate.h"
-
-const char *
-jo_run_status_word(char status)
-{
-	switch (status)
-	{
-		case JO_RUN_COMPLETED:
-			return "completed";
-		case JO_RUN_FAILED:
-			return "failed";
-		case JO_RUN_CANCELLED:
-			return "cancelled";
-		default:
-			return "unknown";
-	}
-}
-
-const char *
-jo_step_status_word(char status)
-{
-	switch (status)
-	{
-		case JO_STEP_PENDING:
-			return "pending";
-		case JO_STEP_QUEUED:
-			return "queued";
-		case JO_STEP_RUNNING:
-			return "running";
-		case JO_STEP_RETRYING:
-			return "retrying";
-		case JO_STEP_WAITING:
-			return "waiting";
-		case JO_STEP_COMPLETED:
-			return "completed";
-		case JO_STEP_FAILED:
-			return "failed";
-		case JO_STEP_SKIPPED:
-			return "skipped";
-		case JO_STEP_CANCELLED:
-			return "cancelled";
-		default:
-			return "unknown";
-	}
-}
+#include "status.h"
 
 const char *
 jo_run_live_status(int64 run_id, int32 epoch, bool paused, TimestampTz begun)
@@ -107,5 +64,5 @@ jo_run_status(int64 run_id, bool *final, bool *own)
 		return "recovering";
 	}
 	*final = true;
-	return jo_run_status_word(end.status);
+	return jo_status_word(end.status);
 }

@@ -8,9 +8,6 @@
 #include "shmem.h"
 #include "store.h"
 
-extern const char *jo_run_status_word(char status);
-extern const char *jo_step_status_word(char status);
-
 /* Status of a run that has a live row. Takes the lock itself. */
 extern const char *jo_run_live_status(int64 run_id, int32 epoch, bool paused, TimestampTz begun);
 
