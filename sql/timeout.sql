@@ -53,7 +53,7 @@ SELECT joborch.wait_for_run(:run, '30 s');
 SELECT test.story(:run);
 SELECT count(*) FROM joborch_internal.timers WHERE run_id = :run;
 -- a paused run does not time out
-SELECT joborch.start_definition('{"timeout": "50 ms", "steps": [{"name": "a", "sql": "SELECT test.poll(''SELECT paused FROM joborch.job_runs WHERE run_id = '' || {{ run.id }}::text)"}, {"name": "b", "sql": "SELECT 1"}]}') AS run \gset
+SELECT joborch.start_definition('{"timeout": "80 ms", "steps": [{"name": "a", "sql": "SELECT test.poll(''SELECT paused FROM joborch.job_runs WHERE run_id = '' || {{ run.id }}::text)"}, {"name": "b", "sql": "SELECT 1"}]}') AS run \gset
 SELECT joborch.pause_run(:run);
 SELECT test.poll(format('SELECT clock_timestamp() > created_at + interval ''120 ms'' FROM joborch.job_runs WHERE run_id = %s', :run));
 SELECT joborch.run_status(:run);

@@ -69,13 +69,9 @@ fail_crashed(const JoMarkRow *mark, const JoLiveRow *live)
 	jo_store_delete_mark(mark->run_id, mark->step, mark->item);
 }
 
-/*
- * After a crash every step that was in flight is one crash nearer to its limit.
- * Marks of steps that are over go, and after an orderly stop those that blame
- * nobody.
- */
+/* Every step that was in flight at the crash is one crash nearer to its limit. */
 static void
-look_at_marks(bool crashed)
+blame_marks(void)
 {
 	JoMarkRow  *marks;
 	int			n = jo_store_marks(&marks);
@@ -90,15 +86,42 @@ look_at_marks(bool crashed)
 		!jo_store_step(mark->run_id, mark->step, mark->item, snapshot, &step);
 
 		UnregisterSnapshot(snapshot);
-		if (!in_flight || (!crashed && mark->crashes == 0))
+		if (!in_flight)
 			jo_store_delete_mark(mark->run_id, mark->step, mark->item);
-		else if (!crashed)
-			continue;
 		else if (mark->crashes + 1 >= jo_guc_max_crashes)
 			fail_crashed(mark, &live);
 		else
 			jo_store_set_mark_crashes(mark->run_id, mark->step, mark->item, mark->crashes + 1);
 	}
+}
+
+static bool
+is_held(const JoDatabase *database, const JoMarkRow *mark)
+{
+	bool		held = false;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	for (int i = 0; i < jo_shared->nslots && !held; i++)
+	{
+		const JoSlot *slot = &jo_shared->slots[i];
+
+		held = slot->dboid == database->dboid && slot->run != NULL &&
+			slot->run->run_id == mark->run_id && slot->step == mark->step;
+	}
+	LWLockRelease(jo_shared->lock);
+	return held;
+}
+
+/* Suspicion ends: marks of steps that nobody has in hand blame nobody. */
+static void
+forget_marks(const JoDatabase *database)
+{
+	JoMarkRow  *marks;
+	int			n = jo_store_marks(&marks);
+
+	for (int i = 0; i < n; i++)
+		if (!is_held(database, &marks[i]))
+			jo_store_delete_mark(marks[i].run_id, marks[i].step, marks[i].item);
 }
 
 bool
@@ -109,10 +132,11 @@ jo_careful_begin(JoDatabase *database)
 
 	jo_txn_begin();
 	ours = is_ours(&clean);
-	if (ours)
-		look_at_marks(!clean);
-	if (ours && !clean)
+	if (ours && clean)
+		forget_marks(database);
+	else if (ours)
 	{
+		blame_marks();
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 		database->careful = true;
 		database->careful_until = jo_clock_now() + (int64) jo_guc_careful_period * 1000;
@@ -143,6 +167,9 @@ jo_careful_expire(JoDatabase *database, TimestampTz now)
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 		database->careful = false;
 		LWLockRelease(jo_shared->lock);
+		jo_txn_begin();
+		forget_marks(database);
+		jo_txn_commit();
 	}
 }
 

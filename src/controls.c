@@ -11,24 +11,28 @@
 #include "access/xact.h"
 #include "active.h"
 #include "controls.h"
-#include "dispatcher.h"
 #include "events.h"
 #include "load.h"
 #include "outcome.h"
 #include "slots.h"
-#include "timers.h"
 #include "txn.h"
+
+/* The run in memory, if its counts are right. Lock held. */
+static JoActiveRun *
+find_ready(JoDatabase *database, int64 run_id)
+{
+	JoActiveRun *run = jo_active_find(database->dboid, run_id);
+
+	return run != NULL && run->state >= JO_ACTIVE_READY ? run : NULL;
+}
 
 /* Takes over what a request changed in the row of a run in memory. */
 static void
-apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live)
+apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, JoWakeList *wakes)
 {
-	JoWakeList	wakes = {0};
-	bool		force;
+	bool		force = live->cancel == JO_CANCEL_FORCE || live->cancel == JO_CANCEL_TIMED_OUT;
 
-	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	run->live_tid = live->tid;
-	force = live->cancel == JO_CANCEL_FORCE || live->cancel == JO_CANCEL_TIMED_OUT;
 	jo_active_set_cancel(run, live->cancel);
 	if (run->ord != live->ord || (live->paused && !run->paused))
 		jo_handout_withdraw(run);
@@ -39,47 +43,38 @@ apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live)
 	for (int i = 0; force && i < jo_shared->nslots; i++)
 		if (jo_shared->slots[i].run == run)
 			jo_slot_cancel(&jo_shared->slots[i], live->cancel == JO_CANCEL_TIMED_OUT);
-	(void) jo_outcome_settle(database, run, NULL, &wakes);
-	LWLockRelease(jo_shared->lock);
-	jo_wake_all(&wakes);
+	(void) jo_outcome_settle(database, run, NULL, wakes);
 }
 
-/* The run's rows are gone or of another epoch. */
-static void
-drop_run(JoDatabase *database, JoActiveRun *run)
+/* False when the run is not in memory. live NULL: its row is gone. */
+static bool
+update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live)
 {
 	JoWakeList	wakes = {0};
-
-	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	run->reload = true;
-	(void) jo_outcome_settle(database, run, NULL, &wakes);
-	LWLockRelease(jo_shared->lock);
-	jo_wake_all(&wakes);
-}
-
-JoActiveRun *
-jo_controls_find(JoDatabase *database, int64 run_id)
-{
 	JoActiveRun *run;
 
-	LWLockAcquire(jo_shared->lock, LW_SHARED);
-	run = jo_active_find(database->dboid, run_id);
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	run = find_ready(database, run_id);
+	if (run != NULL && live != NULL && run->epoch == live->epoch)
+		apply_row(database, run, live, &wakes);
+	else if (run != NULL)
+	{
+		run->reload = true;
+		(void) jo_outcome_settle(database, run, NULL, &wakes);
+	}
 	LWLockRelease(jo_shared->lock);
-	return run != NULL && run->state >= JO_ACTIVE_READY ? run : NULL;
+	jo_wake_all(&wakes);
+	return run != NULL;
 }
 
 void
 jo_controls_look_at(JoDatabase *database, int64 run_id)
 {
-	JoActiveRun *run = jo_controls_find(database, run_id);
 	JoLiveRow	live;
+	bool		exists = jo_store_live(run_id, jo_store_latest(), &live);
 
-	if (run == NULL)
+	if (!update_memory(database, run_id, exists ? &live : NULL) && exists)
 		jo_load_run(database, run_id);
-	else if (jo_store_live(run_id, jo_store_latest(), &live) && live.epoch == run->epoch)
-		apply_row(database, run, &live);
-	else
-		drop_run(database, run);
 }
 
 /* Controls overflowed: every run in memory is looked at. */
@@ -107,8 +102,6 @@ take_controls(JoDatabase *database, int64 **run_ids)
 
 	if (database->reload)
 		return list_active(database, run_ids);
-	if (database->ncontrols == 0)
-		return 0;
 	*run_ids = palloc(sizeof(database->controls));
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	n = database->ncontrols;
@@ -118,22 +111,21 @@ take_controls(JoDatabase *database, int64 **run_ids)
 	return n;
 }
 
+bool
+jo_controls_pending(const JoDatabase *database)
+{
+	return database->ncontrols > 0 || database->reload;
+}
+
 void
 jo_controls_serve(JoDatabase *database)
 {
 	int64	   *run_ids;
-	int			n;
-	MemoryContext old = CurrentMemoryContext;
+	int			n = take_controls(database, &run_ids);
 
-	n = take_controls(database, &run_ids);
-	if (n == 0)
-		return;
-	jo_dispatcher_leave_if_gone(database);
 	jo_txn_begin();
 	for (int i = 0; i < n; i++)
 		if (run_ids[i] != 0)
 			jo_controls_look_at(database, run_ids[i]);
 	jo_txn_commit();
-	MemoryContextSwitchTo(old);
-	jo_timers_changed(database);
 }

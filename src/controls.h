@@ -7,6 +7,9 @@
 
 #include "shmem.h"
 
+/* Was anything announced?  (run 0: look whether the extension is still there) */
+extern bool jo_controls_pending(const JoDatabase *database);
+
 /* Carries out what was announced; no transaction may be open. */
 extern void jo_controls_serve(JoDatabase *database);
 
@@ -15,8 +18,5 @@ extern void jo_controls_serve(JoDatabase *database);
  * Needs a transaction.
  */
 extern void jo_controls_look_at(JoDatabase *database, int64 run_id);
-
-/* The run in memory, if its counts are right; NULL otherwise. Takes the lock itself. */
-extern JoActiveRun *jo_controls_find(JoDatabase *database, int64 run_id);
 
 #endif

@@ -21,7 +21,6 @@
 #include "controls.h"
 #include "debugpoint.h"
 #include "defcache.h"
-#include "dispatcher.h"
 #include "finish.h"
 #include "guc.h"
 #include "events.h"
@@ -164,10 +163,9 @@ extension_exists(void)
 	return exists;
 }
 
-void
-jo_dispatcher_leave_if_gone(JoDatabase *mine)
+static void
+leave_if_gone(void)
 {
-	Assert(mine == database);
 	if (extension_exists())
 		return;
 	counting = false;
@@ -181,13 +179,13 @@ jo_dispatcher_leave_if_gone(JoDatabase *mine)
 static void
 begin(void)
 {
-	jo_dispatcher_leave_if_gone(database);
+	leave_if_gone();
 	while (!jo_careful_begin(database))
 	{
 		set_state(JO_DATABASE_HELD);
 		(void) jo_worker_wait(jo_guc_recheck_interval);
 		leave_if_unwanted();
-		jo_dispatcher_leave_if_gone(database);
+		leave_if_gone();
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 		database->ncontrols = 0;
 		LWLockRelease(jo_shared->lock);
@@ -201,6 +199,16 @@ begin(void)
 }
 
 /* ---- the loop ---- */
+
+static void
+serve_controls(void)
+{
+	if (!jo_controls_pending(database))
+		return;
+	leave_if_gone();
+	jo_controls_serve(database);
+	jo_timers_changed(database);
+}
 
 static long
 sooner(long timeout, TimestampTz when)
@@ -221,7 +229,7 @@ serve(void)
 	MemoryContextReset(loop_context);
 	MemoryContextSwitchTo(loop_context);
 	jo_finish_dead(database);
-	jo_controls_serve(database);
+	serve_controls();
 	jo_timers_fire(database, now);
 	if (jo_refill(database, now))
 		timeout = 0;
@@ -268,7 +276,7 @@ ride_out_error(void)
 	RESUME_INTERRUPTS();
 	MemoryContextSwitchTo(loop_context);
 	(void) jo_worker_wait(ERROR_PAUSE_MS);
-	jo_dispatcher_leave_if_gone(database);
+	leave_if_gone();
 	jo_finish_abandoned(database);
 	jo_timers_changed(database);
 	jo_refill_distrust(database);

@@ -341,12 +341,14 @@ note_stillborn(JoSlot *slot)
 		slot->class->start_after = jo_clock_now() + USECS_PER_SEC;
 }
 
-/* A step that is over needs its mark no more; one that runs again keeps what it counts. */
+/* Before the step can run again, which may need a mark of its own. */
 static void
-remove_mark(const JoAttempt *attempt)
+remove_mark(const JoSlot *slot)
 {
+	if (slot->run == NULL || !slot->marked)
+		return;
 	jo_txn_begin();
-	jo_store_delete_mark(attempt->run_id, attempt->step, JO_NO_ITEM);
+	jo_store_delete_mark(slot->run->run_id, slot->step, JO_NO_ITEM);
 	jo_txn_commit();
 }
 
@@ -358,24 +360,17 @@ jo_finish_dead(JoDatabase *database)
 	for (int i = 0; i < jo_shared->nslots; i++)
 	{
 		JoSlot	   *slot = &jo_shared->slots[i];
-		JoAttempt	attempt;
 		bool		record;
-		bool		marked;
 
 		if (slot->state != JO_SLOT_DEAD || slot->dboid != database->dboid)
 			continue;
+		remove_mark(slot);
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 		note_stillborn(slot);
-		marked = slot->run != NULL && slot->marked &&
-			(slot->work == JO_WORK_COMMITTED || slot->self_inflicted);
-		if (marked)
-			jo_books_attempt(slot, &attempt);
 		record = jo_slot_reap(database, slot, &wakes);
 		LWLockRelease(jo_shared->lock);
 		if (record)
 			record_fatal(database, slot, &wakes);
-		if (marked)
-			remove_mark(&attempt);
 	}
 	jo_wake_all(&wakes);
 }

@@ -12,7 +12,6 @@
 #include "active.h"
 #include "announce.h"
 #include "clock.h"
-#include "controls.h"
 #include "debugpoint.h"
 #include "load.h"
 #include "outcome.h"
@@ -44,42 +43,41 @@ set_timed_out(const JoTimerRow *timer)
 	return false;
 }
 
-static void
-retry_step(JoDatabase *database, JoActiveRun *run, const JoTimerRow *timer)
+/* False when the run is not in memory: then loading it makes the step ready. */
+static bool
+retry_step(JoDatabase *database, const JoTimerRow *timer)
 {
 	JoWakeList	wakes = {0};
-	JoStepState *state;
+	JoActiveRun *run;
+	JoStepState *state = NULL;
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	state = timer->step < run->shape->nsteps ? &run->steps[timer->step] : NULL;
-	if (state != NULL && run->epoch == timer->epoch)
+	run = jo_active_find(database->dboid, timer->run_id);
+	if (run != NULL && run->state >= JO_ACTIVE_READY && run->epoch == timer->epoch &&
+		timer->step < run->shape->nsteps)
+		state = &run->steps[timer->step];
+	if (state != NULL && state->status == JO_STEP_RETRYING)
 	{
-		if (state->status == JO_STEP_RETRYING)
-		{
-			jo_active_ready(run, timer->step);
-			(void) jo_outcome_settle(database, run, NULL, &wakes);
-		}
-		else if (state->status == JO_STEP_RUNNING)
-			state->retry_now = true;
+		jo_active_ready(run, timer->step);
+		(void) jo_outcome_settle(database, run, NULL, &wakes);
 	}
+	else if (state != NULL && state->status == JO_STEP_RUNNING)
+		state->retry_now = true;
 	LWLockRelease(jo_shared->lock);
 	jo_wake_all(&wakes);
+	return run != NULL;
 }
 
 static void
 fire_timer(JoDatabase *database, const JoTimerRow *timer)
 {
-	JoActiveRun *run = jo_controls_find(database, timer->run_id);
-
 	if (timer->kind == 't')
 	{
 		/* memory follows when this is committed */
 		if (set_timed_out(timer))
 			jo_announce_control(timer->run_id);
 	}
-	else if (run != NULL)
-		retry_step(database, run, timer);
-	else
+	else if (!retry_step(database, timer))
 		jo_load_run(database, timer->run_id);
 }
 
