@@ -23,7 +23,7 @@ SELECT joborch.create_job('fan', jsonb_build_object('steps',
 CREATE TABLE result (id bigint GENERATED ALWAYS AS IDENTITY, job text, first_run bigint, last_run bigint,
 	t0 timestamptz, t1 timestamptz, lsn0 pg_lsn, lsn1 pg_lsn);
 
-CREATE PROCEDURE measure(job text, n integer, give_up interval DEFAULT '10 min')
+CREATE PROCEDURE measure(job text, n integer, give_up interval DEFAULT '5 min')
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_first bigint;

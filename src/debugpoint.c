@@ -63,6 +63,7 @@ PG_FUNCTION_INFO_V1(joborch_debug_arm);
 PG_FUNCTION_INFO_V1(joborch_debug_release);
 PG_FUNCTION_INFO_V1(joborch_debug_waiting);
 PG_FUNCTION_INFO_V1(joborch_debug_clear);
+PG_FUNCTION_INFO_V1(joborch_debug_pass);
 PG_FUNCTION_INFO_V1(joborch_debug_clock);
 
 static void
@@ -299,6 +300,15 @@ joborch_debug_clear(PG_FUNCTION_ARGS)
 	(void) fcinfo;
 	require_points();
 	release_points(NULL);
+	PG_RETURN_VOID();
+}
+
+/* debug_pass(name): the caller comes by the point, for steps that stop or die in their SQL. */
+Datum
+joborch_debug_pass(PG_FUNCTION_ARGS)
+{
+	require_points();
+	jo_debug_point(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_VOID();
 }
 

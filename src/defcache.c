@@ -31,6 +31,7 @@ static HTAB *cache = NULL;
 static int64 cache_bytes = 0;
 static uint64 cache_clock = 0;
 static JoCachedJob *latest = NULL;	/* runs of one job follow each other */
+static Oid	incarnation = InvalidOid;	/* of the extension whose versions these are */
 
 const JoDefinitionHooks jo_definition_hooks = {
 	.parse_duration = jo_parse_duration
@@ -113,11 +114,26 @@ add_job(int64 version_id)
 	return job;
 }
 
+/*
+ * After DROP and CREATE EXTENSION the ids begin anew.  What was cached is left
+ * where it is, not freed: a step of the old one may be running on it.
+ */
+static void
+begin_incarnation(void)
+{
+	incarnation = jo_store_incarnation();
+	cache = NULL;
+	latest = NULL;
+	cache_bytes = 0;
+}
+
 JoCachedJob *
 jo_defcache_get(int64 version_id)
 {
 	CacheEntry *entry;
 
+	if (incarnation != jo_store_incarnation())
+		begin_incarnation();
 	if (latest != NULL && latest->version_id == version_id)
 	{
 		latest->last_use = ++cache_clock;
@@ -180,15 +196,6 @@ jo_defcache_trim(void)
 	/* the newest stays, however large: it is most likely the next one as well */
 	while (hash_get_num_entries(cache) > MAX_ENTRIES ||
 		   (cache_bytes > MAX_BYTES && hash_get_num_entries(cache) > 1))
-		drop_job(find_oldest());
-}
-
-void
-jo_defcache_clear(void)
-{
-	if (cache == NULL)
-		return;
-	while (hash_get_num_entries(cache) > 0)
 		drop_job(find_oldest());
 }
 

@@ -33,9 +33,6 @@ typedef struct JoCachedJob
 extern JoCachedJob *jo_defcache_get(int64 version_id);
 extern void jo_defcache_trim(void);
 
-/* Forgets everything: the extension was dropped or made anew.  Between pieces of work only. */
-extern void jo_defcache_clear(void);
-
 /* So many bytes were made for a cached job, or freed if negative, beside what it frees itself. */
 extern void jo_defcache_account(JoCachedJob *job, int64 bytes);
 

@@ -14,20 +14,18 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
-#include "active.h"
 #include "careful.h"
 #include "catalog/namespace.h"
 #include "clock.h"
 #include "controls.h"
 #include "debugpoint.h"
-#include "defcache.h"
 #include "finish.h"
 #include "guc.h"
 #include "events.h"
-#include "handout.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "pool.h"
+#include "purge.h"
 #include "refill.h"
 #include "storage/ipc.h"
 #include "store.h"
@@ -39,6 +37,7 @@
 #include "worker.h"
 
 #define LOCKED_RETRY_MS 50		/* a run whose row somebody holds */
+#define PURGE_PAUSE_MS 100		/* executors of a dropped extension are leaving */
 #define ERROR_PAUSE_MS 1000		/* after an error of our own */
 
 static JoDatabase *database = NULL;
@@ -105,40 +104,16 @@ leave_if_unwanted(void)
 		proc_exit(0);
 }
 
-/* Everything of this database in memory goes: the extension was dropped. */
-static void
-forget_all(void)
+/* Nothing of an extension that was dropped may be left in memory. */
+static bool
+purge(void)
 {
+	bool		done;
+
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	while (jo_shmem_next_todo(database) != NULL)
-		;
-	for (int i = 0; i < jo_shared->max_runs; i++)
-	{
-		JoActiveRun *run = &jo_shared->runs[i];
-
-		if (run->state == JO_ACTIVE_FREE || run->dboid != database->dboid ||
-			run->state == JO_ACTIVE_RESERVED)
-			continue;
-		jo_handout_withdraw(run);
-		if (run->in_flight == 0)
-			jo_active_remove(run);
-		else
-			run->reload = true;
-	}
-	for (int i = 0; i < jo_shared->nslots; i++)
-	{
-		JoSlot	   *slot = &jo_shared->slots[i];
-
-		if (slot->dboid == database->dboid && slot->state != JO_SLOT_FREE)
-		{
-			slot->quit = true;
-			jo_shmem_wake(slot->latch);
-		}
-	}
-	jo_shapes_forget(database->dboid);
-	database->ncursors = database->nranges = database->ncontrols = 0;
-	database->boot_run_id = 0;
+	done = jo_purge_database(database);
 	LWLockRelease(jo_shared->lock);
+	return done;
 }
 
 /*
@@ -169,8 +144,7 @@ leave_if_gone(void)
 	if (extension_exists())
 		return;
 	counting = false;
-	jo_defcache_clear();
-	forget_all();
+	(void) purge();
 	set_state(JO_DATABASE_GONE);
 	proc_exit(0);
 }
@@ -180,6 +154,12 @@ static void
 begin(void)
 {
 	leave_if_gone();
+	/* after an orderly look at another incarnation of the extension it is 0 */
+	while (database->boot_run_id == 0 && !purge())
+	{
+		(void) jo_worker_wait(PURGE_PAUSE_MS);
+		leave_if_unwanted();
+	}
 	while (!jo_careful_begin(database))
 	{
 		set_state(JO_DATABASE_HELD);

@@ -46,6 +46,7 @@
 #include "utils/timeout.h"
 #include "worker.h"
 
+#define FAILED_BOOKS_PAUSE_MS 1000
 #define STATS_EVERY 64			/* steps between reports of table statistics */
 
 static JoSlot *slot = NULL;
@@ -58,6 +59,7 @@ static bool committing_end = false;
 static volatile sig_atomic_t terminated_self = false;
 static bool in_step = false;
 static bool rights_checked = false;
+static Oid	incarnation = InvalidOid;	/* of the extension when the step began */
 
 /* ---- callbacks ---- */
 
@@ -189,6 +191,16 @@ shape_output(const JoStepDef *step, JoDocument *document, Jsonb *result)
 	return jo_document_render(document, step->output);
 }
 
+/* Rows of a run may only go where the run was read. */
+static void
+check_incarnation(void)
+{
+	if (jo_store_incarnation() != incarnation)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_STALE_TOKEN),
+				 errmsg("the extension was dropped while the step ran")));
+}
+
 /* Writes the step's final row, and the run's end if this step is all that was left. */
 static void
 write_books(const JoAttempt *attempt, const JoCachedJob *job, char status,
@@ -196,6 +208,7 @@ write_books(const JoAttempt *attempt, const JoCachedJob *job, char status,
 {
 	ItemPointerData live_tid;
 
+	check_incarnation();
 	jo_books_finish(attempt, status, output, NULL, notices);
 	committing = status == JO_STEP_SKIPPED ? JO_OUTCOME_SKIPPED : JO_OUTCOME_COMPLETED;
 	if (jo_slot_may_end_run(slot, &live_tid))
@@ -206,6 +219,8 @@ write_books(const JoAttempt *attempt, const JoCachedJob *job, char status,
 		committing_end = jo_books_end_completed(attempt, &live_tid,
 												run->ncompleted + !skipped, run->nfailed,
 												run->nskipped + skipped);
+		if (committing_end && run->shape->timeout > 0)
+			jo_store_delete_timers(attempt->run_id);
 	}
 	if (job->definition->durability == JO_DURABILITY_STEP)
 		ForceSyncCommit();
@@ -329,6 +344,7 @@ try_step(const JoAttempt *attempt, bool careful)
 	if (careful)
 		leave_mark(attempt);
 	jo_txn_begin();
+	incarnation = jo_store_incarnation();
 	job = jo_defcache_get(attempt->version_id);
 	step = &job->definition->steps[attempt->step];
 	snprintf(activity, sizeof(activity), "run " INT64_FORMAT " step %s", attempt->run_id, step->name);
@@ -367,6 +383,7 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 		return JO_OUTCOME_RERUN;
 
 	jo_txn_begin();
+	check_incarnation();
 	job = jo_defcache_get(attempt->version_id);
 	step = &job->definition->steps[attempt->step];
 	if (sqlstate == ERRCODE_QUERY_CANCELED && slot->cancel_token != 0)
@@ -438,14 +455,16 @@ fail_step(const JoAttempt *attempt, ErrorData *error)
 		/* Not even the books can be written (disk full?): try again, not at once. */
 		ErrorData  *second = catch_error();
 
-		ereport(LOG,
-				(errcode(second->sqlerrcode),
-				 errmsg("could not record the failure of run " INT64_FORMAT ": %s",
-						attempt->run_id, second->message)));
-		if (!jo_store_is_own_duplicate(second))
-			(void) jo_worker_wait(1000);
-		else
+		if (second->sqlerrcode == ERRCODE_JO_STALE_TOKEN || jo_store_is_own_duplicate(second))
 			outcome = JO_OUTCOME_STALE;
+		else
+		{
+			ereport(LOG,
+					(errcode(second->sqlerrcode),
+					 errmsg("could not record the failure of run " INT64_FORMAT ": %s",
+							attempt->run_id, second->message)));
+			(void) jo_worker_wait(FAILED_BOOKS_PAUSE_MS);
+		}
 	}
 	PG_END_TRY();
 	if (slot->work != JO_WORK_COMMITTED)

@@ -115,7 +115,7 @@ write_end(JoActiveRun *run, char *status)
 		row.error = run_error(run);
 	if (!jo_store_end_run(&run->live_tid, &row))
 		return VERDICT_LATER;
-	if (run->shape->timeout > 0 || run->retrying > 0)
+	if (run->shape->timeout > 0 || row.status != JO_RUN_COMPLETED)
 		jo_store_delete_timers(run->run_id);
 	*status = row.status;
 	return VERDICT_ENDED;

@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "purge.h"
 #include "shmem.h"
 #include "storage/ipc.h"
 #include "storage/procarray.h"
@@ -174,6 +175,8 @@ free_entry(JoDatabase *database, const Known *known)
 		jo_shmem_wake(database->publisher);
 		return;
 	}
+	if (!jo_purge_database(database))
+		return;
 	database->state = JO_DATABASE_FREE;
 	database->dboid = InvalidOid;
 }

@@ -39,8 +39,8 @@ leave(int code, Datum argument)
 	slot->state = JO_SLOT_DEAD;
 	slot->since = jo_clock_now();
 	database = jo_shmem_database(slot->dboid);
-	if (database != NULL)
-		jo_shmem_wake(database->dispatcher);
+	jo_shmem_wake(database != NULL && database->dispatcher != NULL ?
+				  database->dispatcher : jo_shared->launcher);
 	LWLockRelease(jo_shared->lock);
 }
 

@@ -14,6 +14,7 @@
 #include "inputcheck.h"
 #include "jsonbuild.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "start.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -101,13 +102,25 @@ read_options(FunctionCallInfo fcinfo, JoStartOptions *options)
 	options->traceparent = text_argument(fcinfo, 11);
 }
 
+/*
+ * First thing in each entry.  In a step the definition that is being carried out
+ * may not be trimmed away.
+ */
+static void
+enter(void)
+{
+	jo_shmem_require();
+	if (MyBgworkerEntry == NULL)
+		jo_defcache_trim();
+}
+
 Datum
 joborch_start(PG_FUNCTION_ARGS)
 {
 	JoStartOptions options;
 	JoStartJob	job;
 
-	jo_shmem_require();
+	enter();
 	read_options(fcinfo, &options);
 	jo_start_find_job(required_text(fcinfo, 0, "job"), &job);
 	PG_RETURN_INT64(jo_start_run(&job, &options));
@@ -119,7 +132,7 @@ joborch_start_definition(PG_FUNCTION_ARGS)
 	JoStartOptions options;
 	JoStartJob	job;
 
-	jo_shmem_require();
+	enter();
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -165,7 +178,7 @@ joborch_start_sql(PG_FUNCTION_ARGS)
 	JoStartOptions options;
 	JoStartJob	job;
 
-	jo_shmem_require();
+	enter();
 	read_options(fcinfo, &options);
 	jo_start_ad_hoc(wrap_step(definition_of_sql(required_text(fcinfo, 0, "sql"))), &job);
 	PG_RETURN_INT64(jo_start_run(&job, &options));
@@ -268,7 +281,7 @@ joborch_start_many(PG_FUNCTION_ARGS)
 	char	   *priority = text_argument(fcinfo, 5);
 	int			n;
 
-	jo_shmem_require();
+	enter();
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	n = read_inputs(fcinfo, &inputs);
 	options.run_at = time_argument(fcinfo, 4);

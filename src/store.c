@@ -186,6 +186,12 @@ jo_store_exists(void)
 }
 
 Oid
+jo_store_incarnation(void)
+{
+	return find_table(JO_TABLE_LIVE);
+}
+
+Oid
 jo_store_oid(JoTableId id)
 {
 	Oid			relid = find_table(id);

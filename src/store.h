@@ -167,6 +167,12 @@ typedef struct JoTimerKey
 extern bool jo_store_exists(void);
 
 /*
+ * Which incarnation of the extension this is: differs after DROP and CREATE
+ * EXTENSION.  InvalidOid when there is none.
+ */
+extern Oid	jo_store_incarnation(void);
+
+/*
  * The newest committed state, whatever the transaction's isolation level, and
  * what this transaction wrote before its current command.  Good for the next
  * read only, which registers it while it scans: ask again for another read, or

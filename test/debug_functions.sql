@@ -18,6 +18,10 @@ RETURNS integer LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_waiting'
 CREATE FUNCTION joborch_internal.debug_clear()
 RETURNS void LANGUAGE c STRICT AS 'joborch', 'joborch_debug_clear';
 
+-- The caller itself comes by the point: for steps that stop or die in their own SQL.
+CREATE FUNCTION joborch_internal.debug_pass(name text)
+RETURNS void LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_pass';
+
 -- Joborch's clock is the server's plus this.
 CREATE FUNCTION joborch_internal.debug_clock(shift interval)
 RETURNS void LANGUAGE c STRICT AS 'joborch', 'joborch_debug_clock';
