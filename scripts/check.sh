@@ -41,10 +41,15 @@ fresh_database()
     sql -d "$1" -c "SET client_min_messages = warning" -c "CREATE EXTENSION joborch"
 }
 
-# What test builds offer to tests; the regress tests look at the catalogs as they are shipped.
+# What test builds offer to tests, and the tests' own helpers; nothing of it for PUBLIC, as
+# tests look at what is granted.
 load_debug_functions()
 {
-  sql -d "$1" -f test/debug_functions.sql >/dev/null
+  sql -d "$1" -f test/debug_functions.sql >/dev/null &&
+    sql -d "$1" >/dev/null <<'END'
+SELECT format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', oid::regprocedure) FROM pg_proc
+WHERE pronamespace = 'joborch_internal'::regnamespace AND proname LIKE 'debug\_%' \gexec
+END
 }
 
 # What joborch itself thinks of the state that the tests left.
@@ -67,7 +72,7 @@ run_regress()
   local name=$1 program=$2 input=$3 tests=$4 options=
 
   need_tests "$tests" && fresh_database "$name" || return 1
-  [ "$name" = regress ] || load_debug_functions "$name" || return 1
+  load_debug_functions "$name" || return 1
   ! "$program" --help | grep -q -- --expecteddir || options=--expecteddir=$input
   as_server rm -rf "$work/$name" && as_server mkdir "$work/$name" || return 1
   if ! server_env "$program" --bindir="$pg_bin" --inputdir="$input" $options --outputdir="$work/$name" \
@@ -121,7 +126,7 @@ tail_logs()
 
   for test in $(sed -n 's/^test\/t\/\([^ ]*\)\.pl .*(Wstat.*/\1/p' "$work/tap.log"); do
     echo "--- $test"
-    find "$work/tap" -name "regress_log_$test" -exec tail -n 60 {} \;
+    find "$work/tap" -name "regress_log_$test" -exec grep -A 8 -E 'not ok|timed out|died at|Bail out' {} \; | head -n 80
   done
 }
 

@@ -25,6 +25,7 @@ jo_books_attempt(const JoSlot *slot, JoAttempt *attempt)
 	attempt->started_at = slot->started_at;
 	attempt->run_started_at = run->started_at;
 	attempt->version_id = run->version_id;
+	attempt->traced = false;
 }
 
 static void
@@ -73,7 +74,7 @@ jo_books_finish(const JoAttempt *attempt, char status, Jsonb *output, Jsonb *err
 {
 	TimestampTz now = jo_clock_now();
 
-	if (attempt->attempt > 1 || error != NULL || notices != NULL)
+	if (attempt->attempt > 1 || attempt->traced || error != NULL || notices != NULL)
 		insert_attempt(attempt, status, now, 0, error, notices);
 	insert_step(attempt, status, now, output, error);
 }

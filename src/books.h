@@ -23,13 +23,14 @@ typedef struct JoAttempt
 	TimestampTz started_at;
 	TimestampTz run_started_at;
 	int64		version_id;
+	bool		traced;			/* its row in attempt is there since before it began */
 } JoAttempt;
 
 extern void jo_books_attempt(const JoSlot *slot, JoAttempt *attempt);
 
 /*
  * The step is final.  A row in attempt is added unless it simply succeeded at
- * the first try.
+ * the first try, or left a trace there when it began.
  */
 extern void jo_books_finish(const JoAttempt *attempt, char status, Jsonb *output,
 							Jsonb *error, Jsonb *notices);

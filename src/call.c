@@ -94,6 +94,36 @@ ask_for_whole_set(ReturnSetInfo *result)
 	result->allowedModes |= SFRM_Materialize_Preferred;
 }
 
+/*
+ * What our own functions refuse is said to the caller without the stack of
+ * internal functions that came to it; anything else keeps its context.
+ */
+static Datum
+invoke(FunctionCallInfo call)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		result = (Datum) 0;
+
+	PG_TRY();
+	{
+		result = FunctionCallInvoke(call);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		if (!jo_errors_is_own(geterrcode()))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		error->context = NULL;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	return result;
+}
+
 Datum
 joborch_call(PG_FUNCTION_ARGS)
 {
@@ -121,7 +151,7 @@ joborch_call(PG_FUNCTION_ARGS)
 							 fcinfo->context, fcinfo->resultinfo);
 	memcpy(call->args, fcinfo->args, fcinfo->nargs * sizeof(NullableDatum));
 	jo_rights_raise(&saved);
-	result = FunctionCallInvoke(call);
+	result = invoke(call);
 	jo_rights_restore(&saved);
 	if (set != NULL && set->returnMode == SFRM_ValuePerCall && set->isDone == ExprMultipleResult)
 		elog(ERROR, "%s returned its set row by row", format_procedure(inner->fn_oid));

@@ -11,7 +11,6 @@
 #include "joborch.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "active.h"
 #include "books.h"
 #include "careful.h"
@@ -26,26 +25,6 @@
 #include "utils/snapmgr.h"
 
 /* ---- start and stop ---- */
-
-/* False when the rows belong to another cluster or database. */
-static bool
-is_ours(bool *clean)
-{
-	JoInstanceRow *rows;
-	int			n = jo_store_instances(&rows);
-
-	*clean = true;
-	for (int i = 0; i < n; i++)
-	{
-		if (rows[i].system_identifier != GetSystemIdentifier() ||
-			rows[i].database_oid != MyDatabaseId)
-			return false;
-		*clean = *clean && rows[i].clean_stop;
-	}
-	if (n == 0)
-		jo_store_insert_instance(GetSystemIdentifier(), MyDatabaseId);
-	return true;
-}
 
 /* The step crashed the server too often: it fails as if it had said so itself. */
 static void
@@ -131,7 +110,7 @@ jo_careful_begin(JoDatabase *database)
 	bool		ours;
 
 	jo_txn_begin();
-	ours = is_ours(&clean);
+	ours = jo_store_is_ours(&clean);
 	if (ours && clean)
 		forget_marks(database);
 	else if (ours)

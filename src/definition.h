@@ -154,6 +154,9 @@ typedef struct JoDefinitionHooks
 {
 	/* interval text to microseconds; false: not an interval */
 	bool		(*parse_duration) (const char *text, int64 *microseconds);
+
+	/* more checks of a step that was read; path is its place.  NULL: none */
+	void		(*check_step) (const JoStepDef *step, const char *path, JoFindings *findings);
 } JoDefinitionHooks;
 
 /*

@@ -334,4 +334,6 @@ jo_def_read_step(JoDefReader *reader, JoStepDef *step)
 		read_when(reader, member, &at, step);
 	if ((member = jo_def_get(json, &source->path, "output", &at)) != NULL)
 		read_output(reader, member, &at, step);
+	if (reader->hooks->check_step != NULL)
+		reader->hooks->check_step(step, jo_def_path_text(&source->path), reader->findings);
 }

@@ -163,6 +163,7 @@ begin(void)
 	while (!jo_careful_begin(database))
 	{
 		set_state(JO_DATABASE_HELD);
+		(void) purge();
 		(void) jo_worker_wait(jo_guc_recheck_interval);
 		leave_if_unwanted();
 		leave_if_gone();
@@ -230,7 +231,8 @@ serve(void)
 		timeout = Min(timeout, publisher);
 	if (database->careful)
 		timeout = sooner(timeout, database->careful_until);
-	return timeout;
+	/* those that came while all runs were looked at */
+	return jo_controls_pending(database) ? 0 : timeout;
 }
 
 static void

@@ -30,4 +30,10 @@
 #define ERRCODE_JO_STEP_TIMEOUT			MAKE_SQLSTATE('J','O','0','2','1')
 #define ERRCODE_JO_RUN_TIMEOUT			MAKE_SQLSTATE('J','O','0','2','2')
 
+#define ERRCODE_JO_COPY					MAKE_SQLSTATE('J','O','0','2','3')
+
+/* Of class JO? */
+#define jo_errors_is_own(sqlstate) \
+	(ERRCODE_TO_CATEGORY(sqlstate) == MAKE_SQLSTATE('J','O','0','0','0'))
+
 #endif

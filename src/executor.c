@@ -42,6 +42,7 @@
 #include "txn.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "worker.h"
@@ -267,6 +268,7 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	JoDocument *document = jo_document_create(job, attempt->run_id, attempt->step,
 											  attempt->attempt, attempt->run_started_at);
 	bool		wanted = is_wanted(job, step, document);
+	JoAttempt	traced = *attempt;
 	Jsonb	   *output;
 	MemoryContext old;
 
@@ -278,6 +280,7 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	}
 	jo_store_begin_attempt(attempt->run_id, attempt->step, JO_NO_ITEM, attempt->attempt,
 						   attempt->epoch, attempt->started_at);
+	traced.traced = true;
 	ForceSyncCommit();
 	jo_txn_commit();
 
@@ -298,7 +301,7 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 
 	jo_txn_begin();
 	output = shape_output(step, document, output);
-	write_books(attempt, job, JO_STEP_COMPLETED, output, jo_notices_end());
+	write_books(&traced, job, JO_STEP_COMPLETED, output, jo_notices_end());
 	jo_txn_commit();
 }
 
@@ -334,6 +337,27 @@ remove_mark(const JoAttempt *attempt)
 	jo_txn_commit();
 }
 
+/*
+ * Begins the step's transaction.  Reading a definition that is not cached yet takes
+ * a snapshot, after which the step could not set its isolation level any more.
+ */
+static JoCachedJob *
+begin_step(const JoAttempt *attempt)
+{
+	JoCachedJob *job;
+
+	jo_txn_begin();
+	incarnation = jo_store_incarnation();
+	job = jo_defcache_get(attempt->version_id);
+	if (FirstSnapshotSet)
+	{
+		jo_txn_commit();
+		jo_txn_begin();
+		job = jo_defcache_get(attempt->version_id);
+	}
+	return job;
+}
+
 static void
 try_step(const JoAttempt *attempt, bool careful)
 {
@@ -343,9 +367,7 @@ try_step(const JoAttempt *attempt, bool careful)
 
 	if (careful)
 		leave_mark(attempt);
-	jo_txn_begin();
-	incarnation = jo_store_incarnation();
-	job = jo_defcache_get(attempt->version_id);
+	job = begin_step(attempt);
 	step = &job->definition->steps[attempt->step];
 	snprintf(activity, sizeof(activity), "run " INT64_FORMAT " step %s", attempt->run_id, step->name);
 	pgstat_report_activity(STATE_RUNNING, activity);

@@ -12,6 +12,8 @@
 #include "access/xact.h"
 #include "active.h"
 #include "clock.h"
+#include "cursor.h"
+#include "errors.h"
 #include "debugpoint.h"
 #include "failure.h"
 #include "load.h"
@@ -284,6 +286,22 @@ fill_or_remove(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
 	PG_END_TRY();
 }
 
+/*
+ * A dump may have been restored into a database that was served already.  The
+ * launcher starts the process again, which then holds the runs.
+ */
+static void
+refuse_copy(void)
+{
+	bool		clean;
+
+	if (!jo_store_is_ours(&clean))
+		ereport(FATAL,
+				(errcode(ERRCODE_JO_COPY),
+				 errmsg("the runs of this database were copied from another one"),
+				 errhint("SELECT joborch.adopt_database() lets them run here.")));
+}
+
 int
 jo_load_runs(JoDatabase *database, JoLiveRow *rows, int n, bool fresh)
 {
@@ -291,19 +309,39 @@ jo_load_runs(JoDatabase *database, JoLiveRow *rows, int n, bool fresh)
 	int			entered;
 
 	Assert(n <= JO_LOAD_BATCH);
+	refuse_copy();
 	entered = enter_runs(database, rows, n, runs);
 	fill_or_remove(runs, rows, entered, fresh);
 	hand_out(database, runs, entered);
 	return entered;
 }
 
+/* Not due yet: its cursor will come to it, or a range if that has passed. */
+static void
+announce_later(JoDatabase *database, const JoLiveRow *row, TimestampTz now)
+{
+	JoRange		range;
+
+	range.queue_id = row->queue_id;
+	range.ord = row->ord;
+	range.low.due = range.high.due = row->due;
+	range.low.run_id = range.high.run_id = row->run_id;
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	(void) jo_cursor_announce(database, &range, now);
+	LWLockRelease(jo_shared->lock);
+}
+
 void
 jo_load_run(JoDatabase *database, int64 run_id)
 {
+	TimestampTz now = jo_clock_now();
 	JoLiveRow	row;
 
-	if (jo_store_live(run_id, jo_store_latest(), &row) &&
-		jo_load_runs(database, &row, 1, false) == 0)
+	if (!jo_store_live(run_id, jo_store_latest(), &row))
+		return;
+	if (row.due > now && row.cancel == JO_CANCEL_NONE)
+		announce_later(database, &row, now);
+	else if (jo_load_runs(database, &row, 1, false) == 0)
 	{
 		/* no memory: the sweep finds it when there is */
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);

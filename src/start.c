@@ -59,16 +59,25 @@ is_id(const char *job, int64 *id)
 	return true;
 }
 
+/* A dropped job keeps its row for its history, but not its name. */
+static bool
+is_dropped(const JoJobRow *row)
+{
+	JoJobRow	named;
+
+	return !row->active &&
+		!(jo_store_job_by_name(row->name, jo_store_latest(), &named) && named.job_id == row->job_id);
+}
+
 void
 jo_start_find_job(const char *job, JoStartJob *found)
 {
-	Snapshot	snapshot = jo_store_latest();
 	JoJobRow	row;
 	int64		id;
 	bool		exists;
 
-	exists = is_id(job, &id) ? jo_store_job(id, snapshot, &row) :
-		jo_store_job_by_name(job, snapshot, &row);
+	exists = is_id(job, &id) ? jo_store_job(id, jo_store_latest(), &row) && !is_dropped(&row) :
+		jo_store_job_by_name(job, jo_store_latest(), &row);
 	if (!exists || !jo_rights_may_see(row.owner, row.tenant))
 		ereport(ERROR,
 				(errcode(ERRCODE_JO_JOB_NOT_FOUND),
@@ -93,10 +102,10 @@ jo_start_find_job(const char *job, JoStartJob *found)
 }
 
 static void
-check_owner(const JoStartJob *job)
+check_owner(Oid owner, const char *owner_name)
 {
 	char	   *hint = NULL;
-	char	   *reason = jo_rights_cannot_run(job->owner, job->owner_name, &hint);
+	char	   *reason = jo_rights_cannot_run(owner, owner_name, &hint);
 
 	if (reason != NULL)
 		ereport(ERROR,
@@ -138,7 +147,7 @@ jo_start_prepare(const JoStartJob *job, JoStartOptions *options, JoRunRow *run, 
 	run->owner = definition->run_as_caller ? GetUserId() : job->owner;
 	run->owner_name = definition->run_as_caller ? GetUserNameFromId(GetUserId(), false) : job->owner_name;
 	live->owner = run->owner;
-	check_owner(job);
+	check_owner(run->owner, run->owner_name);
 	run->created_at = now;
 	run->run_at = live->due = options->run_at != 0 ? options->run_at : now;
 	run->queue_id = live->queue_id = find_queue(options->queue ? options->queue : definition->queue);

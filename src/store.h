@@ -302,6 +302,12 @@ extern int	jo_store_marks(JoMarkRow **rows);
 
 /* Whose copy of the data this is; see tables_definition.sql. */
 extern int	jo_store_instances(JoInstanceRow **rows);
+
+/*
+ * False when rows are another cluster's or database's.  A first look makes them ours.
+ * *clean: the dispatcher before this one stopped in order.
+ */
+extern bool jo_store_is_ours(bool *clean);
 extern void jo_store_insert_instance(uint64 system_identifier, Oid database_oid);
 extern void jo_store_set_clean_stop(bool clean_stop);	/* of all rows */
 

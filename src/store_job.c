@@ -6,6 +6,8 @@
  * run; instance is the dispatcher's.  Touches these tables only.
  */
 #include "postgres.h"
+#include "miscadmin.h"
+#include "access/xlog.h"
 
 #include "utils/snapmgr.h"
 
@@ -168,6 +170,8 @@ jo_store_set_clean_stop(bool clean_stop)
 	JoScan		scan;
 	JoTuple		tuple;
 
+	/* the row may have been written by this transaction */
+	CommandCounterIncrement();
 	jo_store_scan_table(&scan, JO_TABLE_INSTANCE, RowExclusiveLock, jo_store_latest());
 	while (jo_store_scan_next(&scan, &tuple))
 	{
@@ -176,4 +180,23 @@ jo_store_set_clean_stop(bool clean_stop)
 		(void) jo_store_update(JO_TABLE_INSTANCE, scan.table, &tuple, true);
 	}
 	jo_store_scan_end(&scan);
+}
+
+bool
+jo_store_is_ours(bool *clean)
+{
+	JoInstanceRow *rows;
+	int			n = jo_store_instances(&rows);
+
+	*clean = true;
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i].system_identifier != GetSystemIdentifier() ||
+			rows[i].database_oid != MyDatabaseId)
+			return false;
+		*clean = *clean && rows[i].clean_stop;
+	}
+	if (n == 0)
+		jo_store_insert_instance(GetSystemIdentifier(), MyDatabaseId);
+	return true;
 }

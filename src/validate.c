@@ -38,22 +38,6 @@ PG_FUNCTION_INFO_V1(joborch_render_graph);
 
 /* ---- what only the server knows ---- */
 
-/* Where a step stands in the definition: $.steps[2], $.on_failure[0], $.finally[0]. */
-static char *
-locate_step(const JoDefinition *definition, const JoStepDef *step)
-{
-	static const char *const lists[] = {"steps", "on_failure", "finally"};
-	int			position = step->index;
-	int			i;
-
-	for (i = 0; i < step->index; i++)
-	{
-		if (definition->steps[i].phase != step->phase)
-			position--;
-	}
-	return psprintf("$.%s[%d]", lists[step->phase], position);
-}
-
 static void
 add_finding(JoFindings *findings, const char *code, JoSeverity severity, const char *path,
 			const JoStepDef *step, const char *message, const char *suggestion)
@@ -155,11 +139,10 @@ try_path(const char *path)
 	return error;
 }
 
+/* JoDefinitionHooks.check_step */
 static void
-check_step(const JoDefinition *definition, const JoStepDef *step, JoFindings *findings)
+check_step(const JoStepDef *step, const char *place, JoFindings *findings)
 {
-	char	   *place = locate_step(definition, step);
-
 	if (step->sql != NULL)
 		check_sql(step->sql, step, psprintf("%s.sql", place), findings);
 	if (step->when_sql != NULL)
@@ -181,15 +164,12 @@ check_step(const JoDefinition *definition, const JoStepDef *step, JoFindings *fi
 JoDefinition *
 jo_validate(const char *json, JoFindings *findings)
 {
-	JoDefinition *definition;
-	int			i;
+	static const JoDefinitionHooks hooks = {
+		.parse_duration = jo_parse_duration,
+		.check_step = check_step,
+	};
 
-	definition = jo_definition_parse(json, strlen(json), &jo_definition_hooks, findings);
-	if (definition == NULL)
-		return NULL;
-	for (i = 0; i < definition->nsteps; i++)
-		check_step(definition, &definition->steps[i], findings);
-	return findings->nerrors > 0 ? NULL : definition;
+	return jo_definition_parse(json, strlen(json), &hooks, findings);
 }
 
 JoDefinition *

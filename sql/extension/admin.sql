@@ -75,6 +75,18 @@ COMMENT ON FUNCTION joborch.create_queue(text) IS 'makes a queue for runs to wai
 
 -- ---- copies ----
 
+-- A restore writes here after the processes have seen an empty table.
+CREATE FUNCTION joborch_internal.notice_copy() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM joborch_internal.announce_control(0);
+	RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER notice_copy AFTER INSERT ON joborch_internal.instance
+FOR EACH STATEMENT EXECUTE FUNCTION joborch_internal.notice_copy();
+
 CREATE FUNCTION joborch_internal.adopt_database() RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

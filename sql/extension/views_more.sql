@@ -91,7 +91,7 @@ FROM (
 	FROM joborch_internal.live l WHERE l.paused
 	UNION ALL
 	SELECT l.run_id, NULL, 'pending', 'starts at ' || l.due::text, NULL, format('SELECT joborch.cancel_run(%s);', l.run_id)
-	FROM joborch_internal.live l WHERE l.due > joborch_internal.now() AND NOT l.paused
+	FROM joborch_internal.live l WHERE l.due > joborch_internal.now() AND NOT l.paused AND l.cancel = '-'
 	UNION ALL
 	SELECT t.run_id, t.step, 'retrying', 'next attempt at ' || t.due::text,
 		(SELECT max(a.finished_at) FROM joborch_internal.attempt a

@@ -81,7 +81,6 @@ cmp_ok($crashes, '<=', 3, 'after joborch.max_crashes crashes, one of them before
 check_load($node, 'postgres', 'the other runs went on');
 
 # the same, slowly: a step older than a second has a mark without any crash before it
-$node->safe_psql('postgres', 'ALTER SYSTEM SET joborch.careful_period = 1');
 $node->safe_psql('postgres', "ALTER SYSTEM SET joborch.mark_running_after = '50 ms'");
 $node->restart;
 $offset = -s $node->logfile;

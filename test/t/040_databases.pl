@@ -112,7 +112,7 @@ is($node->safe_psql('restored', 'SELECT run_id, job, status FROM joborch.job_run
 is($node->safe_psql('restored', "SELECT string_agg(step || ' ' || status, ', ') FROM joborch.run_steps($dumped)"),
     'before completed, gate retrying, after pending', 'with what they have done');
 $node->safe_psql('restored', "INSERT INTO effect VALUES (0, 'open')");
-$node->safe_psql('restored', 'UPDATE joborch_internal.timers SET due = now()');
+$node->safe_psql('restored', 'UPDATE joborch_internal.timers SET due = now(); UPDATE joborch_internal.attempt SET retry_at = now()');
 $node->safe_psql('restored', 'SELECT joborch.adopt_database()');
 is(wait_for_run($node, 'restored', $dumped), 'completed', 'adopted, they go on');
 is($node->safe_psql('restored', "SELECT string_agg(step, ', ' ORDER BY step) FROM effect WHERE run_id = $dumped"),
