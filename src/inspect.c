@@ -315,81 +315,107 @@ slot_word(JoSlotState state)
 	}
 }
 
-static void
-put_process(ReturnSetInfo *result, int pid, const char *process, Oid database, const char *state)
+/* A process as it is told. */
+typedef struct ProcessView
 {
-	Datum		values[9] = {0};
-	bool		nulls[9] = {false, false, false, true, false, true, true, true, true};
+	pid_t		pid;
+	const char *process;
+	Oid			database;
+	Oid			role;
+	const char *state;
+	int64		run_id;			/* 0: no step in hand */
+	int			step;
+	TimestampTz since;
+	int64		steps_done;		/* -1: does none */
+} ProcessView;
 
-	if (pid == 0)
-		return;
-	values[0] = Int32GetDatum(pid);
-	values[1] = CStringGetTextDatum(process);
-	nulls[2] = !OidIsValid(database);
-	values[2] = ObjectIdGetDatum(database);
-	values[4] = CStringGetTextDatum(state);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+#define MAX_PROCESSES (1 + 2 * JO_MAX_DATABASES + JO_MAX_SLOTS)
+
+static void
+view_process(ProcessView *views, int *n, pid_t pid, const char *process, Oid database,
+			 const char *state)
+{
+	ProcessView view = {.pid = pid, .process = process, .database = database, .state = state,
+	.steps_done = -1};
+
+	if (pid != 0)
+		views[(*n)++] = view;
 }
 
 static void
-put_slot(ReturnSetInfo *result, const JoSlot *slot)
+view_slot(ProcessView *views, int *n, const JoSlot *slot)
+{
+	ProcessView view = {.pid = slot->pid, .process = "joborch executor", .database = slot->dboid,
+		.role = slot->role, .state = slot_word(slot->state), .since = slot->since,
+	.steps_done = slot->steps_done};
+
+	if (slot->state == JO_SLOT_BUSY && slot->run != NULL)
+	{
+		view.run_id = slot->run->run_id;
+		view.step = slot->step;
+	}
+	views[(*n)++] = view;
+}
+
+/* Nothing is allocated while the lock is held. */
+static int
+view_processes(ProcessView *views)
+{
+	int			n = 0;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	view_process(views, &n, jo_shared->launcher_pid, "joborch launcher", InvalidOid, "running");
+	for (int i = 0; i < JO_MAX_DATABASES; i++)
+	{
+		const JoDatabase *database = &jo_shared->databases[i];
+
+		if (database->state == JO_DATABASE_FREE)
+			continue;
+		view_process(views, &n, database->dispatcher_pid, "joborch dispatcher", database->dboid,
+					 database->state == JO_DATABASE_HELD ? "held" : "running");
+		view_process(views, &n, database->publisher_pid, "joborch publisher", database->dboid, "running");
+	}
+	for (int i = 0; i < jo_shared->nslots; i++)
+		if (jo_shared->slots[i].state != JO_SLOT_FREE)
+			view_slot(views, &n, &jo_shared->slots[i]);
+	LWLockRelease(jo_shared->lock);
+	return n;
+}
+
+static void
+put_process(ReturnSetInfo *result, const ProcessView *view)
 {
 	Datum		values[9] = {0};
 	bool		nulls[9] = {0};
-	bool		busy = slot->state == JO_SLOT_BUSY && slot->run != NULL;
 
-	values[0] = Int32GetDatum(slot->pid);
-	nulls[0] = slot->pid == 0;
-	values[1] = CStringGetTextDatum("joborch executor");
-	values[2] = ObjectIdGetDatum(slot->dboid);
-	values[3] = ObjectIdGetDatum(slot->role);
-	values[4] = CStringGetTextDatum(slot_word(slot->state));
-	nulls[5] = nulls[6] = !busy;
-	if (busy)
-	{
-		values[5] = Int64GetDatum(slot->run->run_id);
-		values[6] = Int32GetDatum(slot->step);
-	}
-	put_time(values, nulls, 7, slot->since);
-	values[8] = Int64GetDatum(slot->steps_done);
+	values[0] = Int32GetDatum(view->pid);
+	nulls[0] = view->pid == 0;
+	values[1] = CStringGetTextDatum(view->process);
+	values[2] = ObjectIdGetDatum(view->database);
+	nulls[2] = !OidIsValid(view->database);
+	values[3] = ObjectIdGetDatum(view->role);
+	nulls[3] = !OidIsValid(view->role);
+	values[4] = CStringGetTextDatum(view->state);
+	values[5] = Int64GetDatum(view->run_id);
+	values[6] = Int32GetDatum(view->step);
+	nulls[5] = nulls[6] = view->run_id == 0;
+	put_time(values, nulls, 7, view->since);
+	values[8] = Int64GetDatum(view->steps_done);
+	nulls[8] = view->steps_done < 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-/* A copy, so that nothing is allocated while the lock is held. */
-static JoShared *
-copy_shared(void)
-{
-	JoShared   *copy = palloc(sizeof(JoShared));
-
-	LWLockAcquire(jo_shared->lock, LW_SHARED);
-	memcpy(copy, jo_shared, sizeof(JoShared));
-	LWLockRelease(jo_shared->lock);
-	return copy;
 }
 
 Datum
 joborch_workers(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	JoShared   *copy;
+	ProcessView *views = palloc(sizeof(ProcessView) * MAX_PROCESSES);
+	int			n;
 
 	jo_shmem_require();
 	InitMaterializedSRF(fcinfo, 0);
-	copy = copy_shared();
-	put_process(result, copy->launcher_pid, "joborch launcher", InvalidOid, "running");
-	for (int i = 0; i < JO_MAX_DATABASES; i++)
-	{
-		const JoDatabase *database = &copy->databases[i];
-
-		if (database->state == JO_DATABASE_FREE)
-			continue;
-		put_process(result, database->dispatcher_pid, "joborch dispatcher", database->dboid,
-					database->state == JO_DATABASE_HELD ? "held" : "running");
-		put_process(result, database->publisher_pid, "joborch publisher", database->dboid, "running");
-	}
-	for (int i = 0; i < copy->nslots; i++)
-		if (copy->slots[i].state != JO_SLOT_FREE)
-			put_slot(result, &copy->slots[i]);
+	n = view_processes(views);
+	for (int i = 0; i < n; i++)
+		put_process((ReturnSetInfo *) fcinfo->resultinfo, &views[i]);
 	return (Datum) 0;
 }
 
@@ -414,20 +440,19 @@ put_waiting(ReturnSetInfo *result, int64 run_id, int step, const char *reason, c
 
 /* Why the steps of this database that are ready do not run. */
 static const char *
-executor_reason(const JoDatabase *database, const char **hint)
+executor_reason(JoDatabaseState state, bool no_worker_slot, const char **hint)
 {
-	*hint = NULL;
-	if (database == NULL || database->state == JO_DATABASE_FREE)
+	if (state == JO_DATABASE_FREE)
 	{
 		*hint = "Look into the server's log for the joborch launcher.";
 		return "no dispatcher serves this database";
 	}
-	if (database->state == JO_DATABASE_HELD)
+	if (state == JO_DATABASE_HELD)
 	{
 		*hint = "SELECT joborch.adopt_database()";
 		return "this database is a copy: its runs are held";
 	}
-	if (database->no_worker_slot)
+	if (no_worker_slot)
 	{
 		*hint = "Raise max_worker_processes and restart the server.";
 		return "no free worker slot for an executor";
@@ -446,15 +471,15 @@ typedef struct Waiting
 } Waiting;
 
 static int
-collect_waiting(Waiting *list, JoDatabase *database)
+collect_waiting(Waiting *list, JoDatabaseState *state, bool *no_worker_slot)
 {
 	int			n = 0;
 	JoDatabase *mine;
 
 	LWLockAcquire(jo_shared->lock, LW_SHARED);
 	mine = jo_shmem_database(MyDatabaseId);
-	if (mine != NULL)
-		memcpy(database, mine, sizeof(JoDatabase));
+	*state = mine != NULL ? mine->state : JO_DATABASE_FREE;
+	*no_worker_slot = mine != NULL && mine->no_worker_slot;
 	for (int i = 0; i < jo_shared->max_runs && n < MAX_WAITING; i++)
 	{
 		const JoActiveRun *run = &jo_shared->runs[i];
@@ -481,7 +506,8 @@ Datum
 joborch_waiting(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	JoDatabase *database = palloc0(sizeof(JoDatabase));
+	JoDatabaseState state;
+	bool		no_worker_slot;
 	Waiting    *list = palloc(sizeof(Waiting) * MAX_WAITING);
 	const char *hint;
 	const char *reason;
@@ -489,9 +515,9 @@ joborch_waiting(PG_FUNCTION_ARGS)
 
 	jo_shmem_require();
 	InitMaterializedSRF(fcinfo, 0);
-	n = collect_waiting(list, database);
-	reason = executor_reason(database, &hint);
-	if (database->state != JO_DATABASE_RUNNING)
+	n = collect_waiting(list, &state, &no_worker_slot);
+	reason = executor_reason(state, no_worker_slot, &hint);
+	if (state != JO_DATABASE_RUNNING)
 		put_waiting(result, 0, -1, reason, hint);
 	for (int i = 0; i < n; i++)
 	{

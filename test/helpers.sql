@@ -70,3 +70,16 @@ CREATE FUNCTION test.reach(p_point text, p_count integer DEFAULT 1) RETURNS void
 LANGUAGE sql VOLATILE AS $$
 	SELECT test.poll(format('SELECT joborch_internal.debug_waiting(%L) = %s', p_point, p_count))
 $$;
+
+-- The latest run of that name: ids are not the same each time.
+CREATE FUNCTION test.run(p_name text DEFAULT 'r') RETURNS bigint
+LANGUAGE sql VOLATILE AS $$
+	SELECT max(r.run_id) FROM joborch_internal.run r WHERE r.name = p_name
+$$;
+
+-- Waits for its end and tells it.
+CREATE FUNCTION test.finish(p_name text DEFAULT 'r') RETURNS text
+LANGUAGE sql VOLATILE AS $$
+	SELECT joborch.wait_for_run(test.run(p_name), '30 s');
+	SELECT test.story(test.run(p_name));
+$$;
