@@ -415,7 +415,7 @@ bool
 jo_active_would_complete(const JoActiveRun *run)
 {
 	return run->unresolved == 1 && run->in_flight == 1 && run->state == JO_ACTIVE_READY &&
-		!run->failed && !run->paused && run->cancel == JO_CANCEL_NONE && !run->timed_out &&
+		!run->failed && !run->paused && !run->todo && !run->reload && run->cancel == JO_CANCEL_NONE && !run->timed_out &&
 		!run->shape->has_output;
 }
 

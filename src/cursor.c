@@ -92,7 +92,7 @@ jo_cursor_pass(JoDatabase *database, int32 queue_id, int ord, JoLiveKey key, Tim
 {
 	JoCursor   *cursor = jo_cursor_enter(database, queue_id, ord);
 
-	if (cursor == NULL || !cursor->drained || key.due > now ||
+	if (cursor == NULL || !cursor->drained || cursor->reading || key.due > now ||
 		(cursor->next_due != 0 && cursor->next_due <= now) ||
 		jo_key_compare(key, cursor->key) <= 0 || database->nranges > 0)
 		return false;

@@ -210,6 +210,9 @@ apply_verdicts(JoDatabase *database, JoActiveRun **runs, const Verdict *verdicts
 				break;
 			case VERDICT_SETTLE:
 				(void) jo_outcome_settle(database, run, NULL, &wakes);
+				/* back in the list at once: no class was free for its steps */
+				if (runs[i]->todo && runs[i]->fresh != NULL)
+					later++;
 				break;
 		}
 	}

@@ -213,11 +213,10 @@ jo_handout_publish(JoDatabase *database, JoActiveRun *run, const JoClass *self, 
 		state->next = NULL;
 		if (class == NULL)
 		{
-			/* no list is free: stays fresh, the dispatcher tries again */
+			/* no list is free: stays fresh, the dispatcher tries again soon */
 			run->ready--;
 			jo_active_ready(run, state->step);
 			jo_shmem_todo(database, run);
-			ask_dispatcher(database, wakes);
 		}
 		else if (self == class && kept == NULL)
 			kept = state;

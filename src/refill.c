@@ -50,7 +50,10 @@ static void
 distrust(JoDatabase *database)
 {
 	for (int i = 0; i < database->ncursors; i++)
+	{
 		database->cursors[i].drained = false;
+		database->cursors[i].reading = false;
+	}
 	database->backlog = true;
 	database->sweep = true;
 }
@@ -246,6 +249,7 @@ read_cursor(JoDatabase *database, JoCursor *cursor, bool *full)
 		return true;
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	low = cursor->key;
+	cursor->reading = true;
 	cursor->drained = true;		/* whoever commits from now on says otherwise */
 	cursor->next_due = 0;
 	LWLockRelease(jo_shared->lock);
@@ -253,6 +257,7 @@ read_cursor(JoDatabase *database, JoCursor *cursor, bool *full)
 	more = read_group(database, cursor->queue_id, cursor->ord, &low, key_end, true, max,
 					  &next_due, full);
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	cursor->reading = false;
 	if (jo_key_compare(low, cursor->key) > 0)
 		cursor->key = low;
 	if (more)

@@ -230,6 +230,7 @@ typedef struct JoClass
 	JoSlot	   *idle;
 	uint32		turn;			/* counts hand-outs, for ageing */
 	TimestampTz start_after;	/* back-off: its last executor died at once */
+	TimestampTz starving_since; /* has no executor, and no slot was free for one; 0: no */
 	TimestampTz last_use;
 } JoClass;
 
@@ -249,6 +250,7 @@ typedef struct JoCursor
 	uint8		ord;
 	JoLiveKey	key;			/* rows up to and including it were read */
 	bool		drained;		/* nothing due was left behind it */
+	bool		reading;		/* the dispatcher reads behind it now: nobody else may move it */
 	TimestampTz next_due;		/* of the first row behind it that is not due yet; 0: none */
 } JoCursor;
 
@@ -378,6 +380,7 @@ typedef struct JoShared
 	JoClass		classes[JO_MAX_CLASSES];
 	int32		nslots;			/* = joborch.max_executors */
 	JoSlot		slots[JO_MAX_SLOTS];
+	bool		starving;		/* some class may be: executors make room for it */
 
 	int32		max_runs;		/* = joborch.max_active_runs */
 	int32		free_run;		/* head of the free list, -1: none */

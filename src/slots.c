@@ -21,9 +21,82 @@
 #define CHAIN_MAX_STEPS 10		/* then the lists get their turn */
 #define CHAIN_MAX_USEC 5000
 #define MAX_INTERRUPTIONS 20	/* uncharged ends of one step's attempts */
+#define MIN_LIFE_USEC 100000	/* of an executor with work that makes room for another role */
 
 static int	chain_steps = 0;
 static TimestampTz chain_since = 0;
+static TimestampTz attached_at = 0;
+
+/* ---- classes that get no executor because others have all ---- */
+
+/* Has it work and nobody for it, and a dispatcher that would start somebody now? */
+static bool
+is_starving(const JoClass *class, TimestampTz now)
+{
+	const JoDatabase *database;
+
+	if (class->starving_since == 0 || class->nslots > 0 || class->ready == 0 ||
+		class->start_after > now)
+		return false;
+	database = jo_shmem_database(class->dboid);
+	return database != NULL && database->state == JO_DATABASE_RUNNING && database->dispatcher != NULL;
+}
+
+/* Those that came before the given one; NULL: all. */
+static int
+count_starving(const JoClass *before, TimestampTz now)
+{
+	int			n = 0;
+
+	if (!jo_shared->starving)
+		return 0;
+	for (int i = 0; i < JO_MAX_CLASSES; i++)
+	{
+		const JoClass *class = &jo_shared->classes[i];
+
+		if (class != before && is_starving(class, now) &&
+			(before == NULL || before->starving_since == 0 ||
+			 class->starving_since < before->starving_since))
+			n++;
+	}
+	return n;
+}
+
+/* Should an executor leave for a class that has none?  One at a time does. */
+static bool
+is_room_needed(TimestampTz now)
+{
+	if (!jo_shared->starving)
+		return false;
+	if (count_starving(NULL, now) == 0)
+	{
+		jo_shared->starving = false;
+		return false;
+	}
+	for (int i = 0; i < jo_shared->nslots; i++)
+	{
+		const JoSlot *slot = &jo_shared->slots[i];
+
+		if (slot->state == JO_SLOT_FREE || slot->state == JO_SLOT_DEAD || slot->quit)
+			return false;
+	}
+	return true;
+}
+
+/* A slot is free: each dispatcher that waited for one looks. */
+static void
+wake_starving(void)
+{
+	TimestampTz now = jo_clock_now();
+
+	for (int i = 0; jo_shared->starving && i < JO_MAX_CLASSES; i++)
+	{
+		const JoClass *class = &jo_shared->classes[i];
+
+		if (is_starving(class, now))
+			jo_shmem_wake(jo_shmem_database(class->dboid)->dispatcher);
+	}
+}
 
 /* ---- the executor's side ---- */
 
@@ -54,6 +127,7 @@ jo_slot_attach(int index)
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	slot->latch = MyLatch;
 	slot->pid = MyProcPid;
+	attached_at = jo_clock_now();
 	LWLockRelease(jo_shared->lock);
 }
 
@@ -150,10 +224,14 @@ jo_slot_turn(JoSlot *slot)
 	JoTurn		turn;
 	JoDatabase *database;
 	TimestampTz now;
+	bool		room_needed;
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	now = jo_clock_now();		/* under the lock: no step begins before its parents ended */
 	database = jo_shmem_database(slot->dboid);
+	room_needed = is_room_needed(now);
+	if (room_needed && now - attached_at >= MIN_LIFE_USEC)
+		slot->quit = true;
 	if (slot->run != NULL)
 	{
 		bool		chain = ++chain_steps < CHAIN_MAX_STEPS && now - chain_since < CHAIN_MAX_USEC;
@@ -166,6 +244,7 @@ jo_slot_turn(JoSlot *slot)
 		next = jo_handout_pop(slot->class);
 		chain_steps = 0;
 		chain_since = now;
+		slot->quit = next == NULL && room_needed;
 	}
 	if (next != NULL)
 	{
@@ -231,24 +310,34 @@ evict_idle(const JoClass *except)
 JoSlot *
 jo_slot_reserve(JoClass *class)
 {
+	TimestampTz now = jo_clock_now();
+	int			others = count_starving(class, now);
+
 	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
 	for (int i = 0; i < jo_shared->nslots; i++)
 	{
 		JoSlot	   *slot = &jo_shared->slots[i];
 		uint32		generation = slot->generation;
 
-		if (slot->state != JO_SLOT_FREE)
+		/* who has waited longer has the first free ones */
+		if (slot->state != JO_SLOT_FREE || others-- > 0)
 			continue;
 		MemSet(slot, 0, sizeof(JoSlot));
 		slot->index = i;
 		slot->generation = generation + 1;
 		slot->state = JO_SLOT_STARTING;
-		slot->since = jo_clock_now();
+		slot->since = now;
 		slot->dboid = class->dboid;
 		slot->role = class->role;
 		slot->class = class;
 		class->nslots++;
+		class->starving_since = 0;
 		return slot;
+	}
+	if (class->nslots == 0 && class->starving_since == 0)
+	{
+		class->starving_since = now;
+		jo_shared->starving = true;
 	}
 	evict_idle(class);
 	return NULL;
@@ -263,6 +352,7 @@ jo_slot_free(JoSlot *slot)
 	slot->class = NULL;
 	slot->state = JO_SLOT_FREE;
 	slot->dboid = InvalidOid;
+	wake_starving();
 }
 
 void
