@@ -63,7 +63,8 @@ invariants_hold()
 
 server_env()
 {
-  as_server env PGHOST="$sock" PGPORT=5432 PGUSER=postgres PATH="$pg_bin:$PATH" LC_ALL=C.UTF-8 "$@"
+  as_server env PGHOST="$sock" PGPORT=5432 PGUSER=postgres PATH="$pg_bin:$PATH" LC_ALL=C.UTF-8 \
+    PGISOLATIONTIMEOUT="${PGISOLATIONTIMEOUT:-60}" "$@"
 }
 
 # run_regress DIRECTORY PROGRAM INPUT TESTS: pg_regress and its sister.

@@ -13,7 +13,7 @@ db() { sql -d soak "$@"; }
 
 fresh_soak()
 {
-  sql -d postgres -c "DROP DATABASE IF EXISTS soak WITH (FORCE)" -c "CREATE DATABASE soak"
+  sql -d postgres -c "SET client_min_messages = warning" -c "DROP DATABASE IF EXISTS soak WITH (FORCE)" -c "CREATE DATABASE soak"
   db -c "SET client_min_messages = warning" -c "CREATE EXTENSION joborch"
   db -c "CREATE TABLE effect (run bigint, step text)" -c "CREATE TABLE started (run bigint)"
   db -c "SELECT joborch.create_job('three', (SELECT jsonb_build_object('steps', jsonb_agg(jsonb_build_object(

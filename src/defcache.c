@@ -85,6 +85,7 @@ load_job(int64 version_id)
 	job->version_id = version_id;
 	job->job_id = version.job_id;
 	job->version = version.version;
+	job->author = version.owner;
 	if (version.job_id != 0 && jo_store_job(version.job_id, jo_store_latest(), &row))
 		job->job_name = row.name;
 	job->plans = palloc0(sizeof(struct JoSqlPlans *) * Max(job->definition->nsteps, 1));

@@ -15,6 +15,7 @@ typedef struct JoCachedJob
 	int64		version_id;		/* hash key */
 	int64		job_id;			/* 0: ad hoc */
 	int32		version;
+	Oid			author;			/* whose definition it is */
 	char	   *job_name;		/* NULL: ad hoc */
 	JoDefinition *definition;
 	struct JoSqlPlans **plans;	/* sqlstep.c's, one pointer per step, NULL until used */

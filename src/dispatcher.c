@@ -209,6 +209,7 @@ serve(void)
 	leave_if_unwanted();
 	MemoryContextReset(loop_context);
 	MemoryContextSwitchTo(loop_context);
+	jo_pool_bury(database, now);
 	jo_finish_dead(database);
 	serve_controls();
 	jo_timers_fire(database, now);

@@ -58,6 +58,8 @@ static JoOutcome committing = JO_OUTCOME_NONE;
 static bool committing_end = false;
 
 static volatile sig_atomic_t terminated_self = false;
+static JoDatabase *volatile own_database = NULL;
+static TimeoutId long_step;		/* the step is as old as mark_running_after */
 static bool in_step = false;
 static bool rights_checked = false;
 static Oid	incarnation = InvalidOid;	/* of the extension when the step began */
@@ -121,6 +123,17 @@ install_sigterm(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+/*
+ * In a signal handler.  The dispatcher is asleep when the step was handed over by
+ * the session that started the run; now it is to see that the step takes long.
+ */
+static void
+call_dispatcher(void)
+{
+	if (own_database != NULL)
+		jo_shmem_wake(own_database->dispatcher);
+}
+
 static void
 forget_rights(Datum argument, int cacheid, uint32 hash)
 {
@@ -145,6 +158,21 @@ check_rights(void)
 				 errmsg_internal("%s", why),
 				 hint ? errhint("%s", hint) : 0));
 	rights_checked = true;
+}
+
+/* The step's role is not the run's own: membership may have been revoked since the start. */
+static void
+check_run_as(const JoCachedJob *job, const JoStepDef *step)
+{
+	Oid			author = job->definition->run_as_caller ? job->author : slot->run->owner;
+
+	if (step->run_as == NULL || jo_rights_may_run_as(author, slot->role))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("step \"%s\" cannot run as role \"%s\"",
+					step->name, GetUserNameFromId(slot->role, false)),
+			 errdetail("The role to whom the definition belongs is not a member of it.")));
 }
 
 /* Deferred constraints belong to the step: fire them as its owner, before the books. */
@@ -372,6 +400,7 @@ try_step(const JoAttempt *attempt, bool careful)
 	snprintf(activity, sizeof(activity), "run " INT64_FORMAT " step %s", attempt->run_id, step->name);
 	pgstat_report_activity(STATE_RUNNING, activity);
 	check_rights();
+	check_run_as(job, step);
 	JO_DEBUG_POINT("executor-step-begin");
 	if (jo_sqlstep_is_alone(step))
 		run_alone(attempt, job, step);
@@ -512,6 +541,8 @@ run_step(void)
 	MemoryContextReset(step_context);
 	MemoryContextSwitchTo(step_context);
 	QueryCancelPending = false;
+	own_database = database;
+	enable_timeout_after(long_step, jo_guc_mark_running_after + 1);
 	PG_TRY();
 	{
 		try_step(&attempt, careful);
@@ -525,6 +556,7 @@ run_step(void)
 	}
 	PG_END_TRY();
 	Assert(slot->work == JO_WORK_COMMITTED);
+	disable_timeout(long_step, false);
 	remove_mark(&attempt);
 	jo_session_reset();
 	jo_defcache_trim();
@@ -577,6 +609,7 @@ joborch_executor_main(Datum argument)
 	CacheRegisterSyscacheCallback(AUTHOID, forget_rights, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_rights, (Datum) 0);
 	CacheRegisterSyscacheCallback(DATABASEOID, forget_rights, (Datum) 0);
+	long_step = RegisterTimeout(USER_TIMEOUT, call_dispatcher);
 	step_context = AllocSetContextCreate(TopMemoryContext, "joborch step", ALLOCSET_DEFAULT_SIZES);
 
 	for (;;)

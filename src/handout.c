@@ -168,11 +168,14 @@ class_of(JoActiveRun *run, int step)
 	return run->class;
 }
 
-/* Asks the dispatcher for an executor, unless it is looking already. */
+/*
+ * Asks the dispatcher for an executor, unless it is looking already; the first of
+ * a class must be asked for even so.
+ */
 static void
-ask_dispatcher(JoDatabase *database, JoWakeList *wakes)
+ask_dispatcher(JoDatabase *database, const JoClass *class, JoWakeList *wakes)
 {
-	if (!database->growing)
+	if (!database->growing || (class->nslots == 0 && class->starving_since == 0))
 	{
 		database->growing = true;
 		jo_wake_add(wakes, database->dispatcher);
@@ -192,7 +195,7 @@ wake_one(JoDatabase *database, JoClass *class, JoWakeList *wakes)
 		jo_wake_add(wakes, slot->latch);
 	}
 	else
-		ask_dispatcher(database, wakes);
+		ask_dispatcher(database, class, wakes);
 }
 
 JoStepState *

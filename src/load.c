@@ -230,6 +230,19 @@ remove_runs(JoActiveRun **runs, int n)
 	LWLockRelease(jo_shared->lock);
 }
 
+/*
+ * A request that was committed since the rows were read: it is served before
+ * anything of the run begins, and hands out what may then begin.
+ */
+static bool
+is_asked_about(const JoDatabase *database, int64 run_id)
+{
+	for (int i = 0; i < database->ncontrols; i++)
+		if (database->controls[i] == run_id)
+			return true;
+	return database->reload;
+}
+
 static void
 hand_out(JoDatabase *database, JoActiveRun **runs, int n)
 {
@@ -241,7 +254,8 @@ hand_out(JoDatabase *database, JoActiveRun **runs, int n)
 		if (runs[i] == NULL)
 			continue;
 		runs[i]->state = JO_ACTIVE_READY;
-		(void) jo_outcome_settle(database, runs[i], NULL, &wakes);
+		if (!is_asked_about(database, runs[i]->run_id))
+			(void) jo_outcome_settle(database, runs[i], NULL, &wakes);
 	}
 	LWLockRelease(jo_shared->lock);
 	jo_wake_all(&wakes);

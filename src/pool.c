@@ -24,6 +24,10 @@
 #define LONG_STEP_USEC 10000
 #define NO_SLOT_PAUSE_USEC USECS_PER_SEC
 #define LOG_INTERVAL_USEC (60 * USECS_PER_SEC)
+#define COMING_USEC (10 * USECS_PER_SEC)	/* a process that did not come by then never will */
+
+/* The processes that this dispatcher started, by slot. */
+static BackgroundWorkerHandle *handles[JO_MAX_SLOTS];
 
 static int
 base_size(void)
@@ -107,7 +111,6 @@ log_no_worker_slot(TimestampTz now)
 static bool
 start_one(JoDatabase *database, JoClass *class, TimestampTz now)
 {
-	BackgroundWorkerHandle *handle;
 	JoSlot	   *slot;
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
@@ -115,9 +118,12 @@ start_one(JoDatabase *database, JoClass *class, TimestampTz now)
 	LWLockRelease(jo_shared->lock);
 	if (slot == NULL)
 		return false;
-	if (jo_worker_start(JO_PROCESS_EXECUTOR, slot->index, class->dboid, class->role, &handle))
+	if (handles[slot->index] != NULL)
+		pfree(handles[slot->index]);
+	handles[slot->index] = NULL;
+	if (jo_worker_start(JO_PROCESS_EXECUTOR, slot->index, class->dboid, class->role,
+						&handles[slot->index]))
 	{
-		pfree(handle);
 		database->no_worker_slot = false;
 		return true;
 	}
@@ -128,6 +134,35 @@ start_one(JoDatabase *database, JoClass *class, TimestampTz now)
 	LWLockRelease(jo_shared->lock);
 	log_no_worker_slot(now);
 	return false;
+}
+
+/* Will its process never attach?  Without a handle an earlier dispatcher started it. */
+static bool
+is_stillborn(const JoDatabase *database, const JoSlot *slot, TimestampTz now)
+{
+	pid_t		pid;
+
+	if (slot->state != JO_SLOT_STARTING || slot->pid != 0 || slot->dboid != database->dboid)
+		return false;
+	return now - slot->since > COMING_USEC ||
+		(handles[slot->index] != NULL &&
+		 GetBackgroundWorkerPid(handles[slot->index], &pid) == BGWH_STOPPED);
+}
+
+void
+jo_pool_bury(JoDatabase *database, TimestampTz now)
+{
+	for (int i = 0; i < jo_shared->nslots; i++)
+	{
+		JoSlot	   *slot = &jo_shared->slots[i];
+
+		if (!is_stillborn(database, slot, now))
+			continue;
+		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+		if (slot->state == JO_SLOT_STARTING && slot->pid == 0)
+			slot->state = JO_SLOT_DEAD;
+		LWLockRelease(jo_shared->lock);
+	}
 }
 
 static bool

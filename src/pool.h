@@ -17,6 +17,9 @@
  */
 extern bool jo_pool_grow(JoDatabase *database, TimestampTz now);
 
+/* Executors that were to start and never came count as dead. */
+extern void jo_pool_bury(JoDatabase *database, TimestampTz now);
+
 /* When a class that had to wait may be tried again; 0: none. */
 extern TimestampTz jo_pool_next(const JoDatabase *database);
 

@@ -313,6 +313,12 @@ jo_rights_cannot_run(Oid role, const char *name, char **hint)
 	return reason;
 }
 
+bool
+jo_rights_may_run_as(Oid author, Oid role)
+{
+	return author == role || is_member_of_role(author, role);
+}
+
 /* ---- SQL ---- */
 
 /* A NULL owner is nobody's; a NULL tenant is none. */

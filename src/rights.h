@@ -37,4 +37,7 @@ extern bool jo_rights_may_control(Oid owner, const char *tenant);
  */
 extern char *jo_rights_cannot_run(Oid role, const char *name, char **hint);
 
+/* May what this role wrote run as the other one?  Asked when a run starts and again at each step. */
+extern bool jo_rights_may_run_as(Oid author, Oid role);
+
 #endif

@@ -12,11 +12,13 @@
 
 #include "active.h"
 #include "clock.h"
+#include "debugpoint.h"
 #include "events.h"
 #include "miscadmin.h"
 #include "outcome.h"
 #include "slots.h"
 #include "storage/ipc.h"
+#include "worker.h"
 
 #define CHAIN_MAX_STEPS 10		/* then the lists get their turn */
 #define CHAIN_MAX_USEC 5000
@@ -122,13 +124,21 @@ jo_slot_attach(int index)
 {
 	JoSlot	   *slot = &jo_shared->slots[index];
 
+	JO_DEBUG_POINT("executor-starting");
 	(void) jo_shmem_area();
-	on_shmem_exit(leave, PointerGetDatum(slot));
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	if (slot->state != JO_SLOT_STARTING || slot->pid != 0 || slot->dboid != jo_worker_database())
+	{
+		/* so late that it was given up */
+		LWLockRelease(jo_shared->lock);
+		proc_exit(0);
+	}
 	slot->latch = MyLatch;
 	slot->pid = MyProcPid;
 	attached_at = jo_clock_now();
 	LWLockRelease(jo_shared->lock);
+	on_shmem_exit(leave, PointerGetDatum(slot));
+	JO_DEBUG_POINT("executor-attached");
 }
 
 uint64

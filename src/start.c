@@ -115,6 +115,32 @@ check_owner(Oid owner, const char *owner_name)
 				 hint ? errhint("%s", hint) : 0));
 }
 
+/*
+ * Steps that run as another role: whoever answers for the definition must be a
+ * member.  create_job() asked that too, but an ad-hoc definition comes here first.
+ */
+static void
+check_run_as(const JoCachedJob *job, Oid owner)
+{
+	const JoDefinition *definition = job->definition;
+	Oid			author = definition->run_as_caller ? job->author : owner;
+
+	for (int i = 0; i < definition->nsteps; i++)
+	{
+		const JoStepDef *step = &definition->steps[i];
+
+		if (step->run_as == NULL || jo_rights_may_run_as(author, get_role_oid(step->run_as, false)))
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("step \"%s\" cannot run as role \"%s\"", step->name, step->run_as),
+				 errdetail("Role \"%s\", to whom the definition belongs, is not a member of it.",
+						   GetUserNameFromId(author, false)),
+				 errhint("GRANT %s TO %s;", quote_identifier(step->run_as),
+						 quote_identifier(GetUserNameFromId(author, false)))));
+	}
+}
+
 /* ---- what ---- */
 
 static int32
@@ -136,7 +162,8 @@ find_queue(const char *name)
 void
 jo_start_prepare(const JoStartJob *job, JoStartOptions *options, JoRunRow *run, JoLiveRow *live)
 {
-	const JoDefinition *definition = jo_defcache_get(job->version_id)->definition;
+	const JoCachedJob *cached = jo_defcache_get(job->version_id);
+	const JoDefinition *definition = cached->definition;
 	TimestampTz now = jo_clock_now();
 
 	PreventCommandIfReadOnly("joborch.start()");
@@ -148,6 +175,7 @@ jo_start_prepare(const JoStartJob *job, JoStartOptions *options, JoRunRow *run, 
 	run->owner_name = definition->run_as_caller ? GetUserNameFromId(GetUserId(), false) : job->owner_name;
 	live->owner = run->owner;
 	check_owner(run->owner, run->owner_name);
+	check_run_as(cached, run->owner);
 	run->created_at = now;
 	run->run_at = live->due = options->run_at != 0 ? options->run_at : now;
 	run->queue_id = live->queue_id = find_queue(options->queue ? options->queue : definition->queue);

@@ -83,3 +83,33 @@ LANGUAGE sql VOLATILE AS $$
 	SELECT joborch.wait_for_run(test.run(p_name), '30 s');
 	SELECT test.story(test.run(p_name));
 $$;
+
+-- Starts a run named r of steps that are each written 'name < parents, key=value: sql'
+-- ('<' without parents: at once; no '<': after the step before; keys: on_error, retry, finally),
+-- for specs of isolation tests, which can hold no brace.
+CREATE FUNCTION test.start(VARIADIC p_steps text[]) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_definition jsonb := '{"steps": []}';
+	v_text text;
+	v_part text[];
+	v_keys jsonb;
+	v_step jsonb;
+BEGIN
+	FOREACH v_text IN ARRAY p_steps LOOP
+		v_part := regexp_match(v_text, '^(\w+)(\s*<[\w ]*)?((?:\s*,\s*\w+=\w+)*)\s*:\s*(.*)$');
+		SELECT coalesce(jsonb_object_agg(k[1], k[2]), '{}') INTO v_keys
+		FROM regexp_matches(v_part[3], '(\w+)=(\w+)', 'g') AS k;
+		v_step := jsonb_strip_nulls(jsonb_build_object('name', v_part[1], 'sql', v_part[4], 'on_error', v_keys -> 'on_error',
+			'depends_on', to_jsonb(CASE WHEN v_part[2] IS NOT NULL THEN array_remove(regexp_split_to_array(v_part[2], '[\s<]+'), '') END),
+			'retry', CASE WHEN v_keys ? 'retry' THEN jsonb_build_object('max_attempts', (v_keys ->> 'retry')::integer, 'initial', '1 ms') END));
+		IF v_keys ? 'finally' THEN
+			v_definition := v_definition || jsonb_build_object('finally', v_step);
+		ELSE
+			v_definition := jsonb_set(v_definition, '{steps}', v_definition -> 'steps' || v_step);
+		END IF;
+	END LOOP;
+	PERFORM joborch.start_definition(v_definition, name => 'r');
+	RETURN 'started';
+END
+$$;

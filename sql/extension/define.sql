@@ -240,6 +240,8 @@ BEGIN
 	UPDATE joborch_internal.job j
 	SET owner = v_owner, owner_name = p_owner, updated_at = now()
 	WHERE j.job_id = p_job.job_id;
+	-- who answers for what run_as names in them
+	UPDATE joborch_internal.job_version v SET owner = v_owner WHERE v.job_id = p_job.job_id;
 	PERFORM joborch_internal.record('job_owner_changed', NULL, p_job.job_id, NULL,
 		jsonb_build_object('before', p_job.owner_name, 'after', p_owner));
 END

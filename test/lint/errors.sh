@@ -7,7 +7,7 @@ awk '
   open && /;[ \t]*$/ { if (!code) { print FILENAME ":" open ": ereport without errcode"; bad = 1 } open = 0 }
   END { exit bad }' src/*.c || bad=1
 
-for state in $(sed -n "s/.*MAKE_SQLSTATE('J','O','\(.\)','\(.\)','\(.\)').*/JO\1\2\3/p" src/errors.h); do
+for state in $(sed -n "s/^#define ERRCODE_JO_.*MAKE_SQLSTATE('J','O','\(.\)','\(.\)','\(.\)').*/JO\1\2\3/p" src/errors.h); do
   grep -q "$state" doc/errors.md || { echo "$state: not explained in doc/errors.md"; bad=1; }
 done
 for state in $(grep -oE '\bJO[0-9]{3}\b' doc/errors.md | sort -u); do

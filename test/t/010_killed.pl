@@ -54,6 +54,14 @@ strike($_, 'exit') for @executor_points, @dispatcher_points;
 strike($_, 'error') for @dispatcher_points;
 check_invariants($node, 'postgres');
 
+# executors that die before they have a step
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE backend_type = 'joborch executor'");
+strike('executor-starting', 'exit');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE backend_type = 'joborch executor'");
+strike('executor-attached', 'exit');
+is($node->safe_psql('postgres', "SELECT count(*) FROM joborch.workers WHERE process = 'joborch executor' AND pid IS NULL OR pid = 0"),
+    '0', 'and no place of an executor is left taken');
+
 # no process is needed for another to go on
 my $launcher = kill_process($node, 'launcher', 'TERM');
 start_load($node, 'postgres', 4);

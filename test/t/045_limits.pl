@@ -57,14 +57,12 @@ $run = $node->safe_psql('one', "SELECT joborch.start_sql('SELECT 1')");
 is(wait_for_run($node, 'one', $run), 'completed', 'and another database');
 
 # he has much to do when she comes, and neither waits for the other's end
-$node->safe_psql('postgres', "SELECT count(*) FROM joborch.start_many('job of bob', 3000)");
+$node->safe_psql('postgres', "SELECT count(*) FROM joborch.start_many('job of bob', 1000)");
 wait_until($node, 'postgres', "SELECT EXISTS (SELECT FROM joborch.job_runs WHERE job = 'job of bob' AND status = 'completed')");
 $run = $node->safe_psql('postgres', "SELECT joborch.start('job of ann')");
 is(wait_for_run($node, 'postgres', $run), 'completed', 'a role is served');
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM joborch.active_runs WHERE job = 'job of bob'"), '>', 0,
     'while another still has a backlog');
-$node->safe_psql('postgres', "SELECT count(joborch.cancel_run(run_id)) FROM joborch.active_runs WHERE job = 'job of bob'");
-all_runs_final($node, 'postgres');
 check_invariants($node, 'postgres');
 check_invariants($node, 'one');
 

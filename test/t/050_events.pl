@@ -49,13 +49,18 @@ sub payloads
     return grep { !defined $run || /"run_id": ?$run\b/ } $listener->{out} =~ /with payload "(\{.*?\})" received/g;
 }
 
+# How often the end of each run was heard; looks at what is new since the last call.
 sub count_ends
 {
     my ($listener) = @_;
-    my %ends;
 
-    $ends{$1}++ while $listener->{out} =~ /"type": ?"job_completed", ?"run_id": ?(\d+)/g;
-    return \%ends;
+    pos($listener->{out}) = $listener->{counted} || 0;
+    while ($listener->{out} =~ /"type": ?"job_completed", ?"run_id": ?(\d+)[^\n]*\n/g)
+    {
+        $listener->{ends}{$1}++;
+        $listener->{counted} = pos($listener->{out});
+    }
+    return $listener->{ends} || {};
 }
 
 # "type step status" of each.
@@ -122,7 +127,7 @@ pass('pg_terminate_backend() of the publisher: every end is told');
 
 # 8 events a run; the publisher stands while 16384 places are used up
 arm_point($node, 'postgres', 'publisher-durable', 'wait');
-@runs = split /\n/, $node->safe_psql('postgres', "SELECT joborch.start_many('two', 3000)");
+@runs = split /\n/, $node->safe_psql('postgres', "SELECT joborch.start_many('two', 2300)");
 all_runs_final($node, 'postgres');
 $node->safe_psql('postgres', "SELECT joborch_internal.debug_release('publisher-durable')");
 pump_until($all, sub { my $ends = count_ends($all); !grep { !$ends->{$_} } @runs });

@@ -39,7 +39,7 @@ check_definition(const JoDefinition *definition)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const JoDefinitionHooks hooks = {parse_duration};
+	static const JoDefinitionHooks hooks = {.parse_duration = parse_duration};
 	static const char *const formats[] = {"text", "mermaid", "dot"};
 	JoFindings	findings = {0};
 	char	   *text = malloc(size);

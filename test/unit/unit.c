@@ -66,7 +66,7 @@ parse_duration(const char *text, int64 *microseconds)
 	return false;
 }
 
-const JoDefinitionHooks unit_hooks = {parse_duration};
+const JoDefinitionHooks unit_hooks = {.parse_duration = parse_duration};
 
 char *
 unit_quotes(const char *text)
