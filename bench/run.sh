@@ -234,13 +234,17 @@ switches()
   done
 }
 
-# Of the processes that are there all the time: executors without work leave meanwhile.
+# Idle is when the executors have left too, after joborch.executor_idle_timeout.
 run_idle()
 {
   local rate
 
   fresh_bench
-  sleep 3
+  for _ in $(seq 90); do
+    [ -n "$(joborch_pids executor)" ] || break
+    sleep 1
+  done
+  sleep 2
   switches >"$work/idle.before"
   sleep "$idle_seconds"
   switches >"$work/idle.after"

@@ -27,8 +27,8 @@ extern JoShape *jo_shape_acquire(Oid dboid, int64 version_id);
 
 /*
  * Makes the shared graph of a definition, if nobody has.  Called without the
- * lock; raises when the shared memory for graphs is exhausted.  Returns it with
- * one reference more.
+ * lock.  Returns it with one reference more; NULL when the shared memory for
+ * graphs is exhausted.
  */
 extern JoShape *jo_shape_make(Oid dboid, const JoCachedJob *job);
 extern void jo_shape_release(JoShape *shape);

@@ -45,21 +45,27 @@ static int	nnotes = 0;
 static int	capacity = 0;
 static int	nreserved = 0;
 
+/* Room for one more note; may raise. */
+static void
+make_room(void)
+{
+	int			wanted = capacity ? capacity * 2 : 16;
+
+	if (nnotes < capacity)
+		return;
+	if (notes == NULL)
+		notes = MemoryContextAlloc(TopMemoryContext, wanted * sizeof(Note));
+	else
+		notes = repalloc_huge(notes, wanted * sizeof(Note));
+	capacity = wanted;
+}
+
 static Note *
 add_note(NoteKind kind)
 {
 	Note	   *note;
 
-	if (nnotes == capacity)
-	{
-		int			wanted = capacity ? capacity * 2 : 16;
-
-		if (notes == NULL)
-			notes = MemoryContextAlloc(TopMemoryContext, wanted * sizeof(Note));
-		else
-			notes = repalloc(notes, wanted * sizeof(Note));
-		capacity = wanted;
-	}
+	make_room();
 	note = &notes[nnotes];
 	MemSet(note, 0, sizeof(Note));
 	note->kind = kind;
@@ -93,6 +99,8 @@ reserve(const JoLiveRow *live)
 	LWLockRelease(jo_shared->lock);
 	if (shape == NULL)
 		shape = jo_shape_make(MyDatabaseId, jo_defcache_get(live->version_id));
+	if (shape == NULL)
+		return NULL;
 
 	if (shape->timeout == 0 && jo_active_alloc_steps(shape, &steps))
 	{
@@ -163,9 +171,12 @@ jo_announce_starts(const JoLiveRow *first, const JoLiveRow *last)
 void
 jo_announce_start(const JoLiveRow *live)
 {
-	JoActiveRun *run = live->due <= jo_clock_now() ? reserve(live) : NULL;
+	JoActiveRun *run;
 	Note	   *note;
 
+	/* first, so that what is reserved always gets its note */
+	make_room();
+	run = live->due <= jo_clock_now() ? reserve(live) : NULL;
 	if (run == NULL)
 	{
 		jo_announce_starts(live, live);
@@ -199,6 +210,13 @@ hand_over(JoDatabase *database, Note *note, TimestampTz now, JoWakeList *wakes)
 	if (run == NULL)
 		return false;
 	note->reserved = NULL;
+	if (run->reload)
+	{
+		/* its row was changed by another session already: the dispatcher reads it */
+		jo_active_remove(run);
+		database->sweep = true;
+		return false;
+	}
 	if (database->state != JO_DATABASE_RUNNING ||
 		!jo_cursor_pass(database, run->queue_id, run->ord, note->range.low, now))
 	{
@@ -283,13 +301,14 @@ drop_notes(SubTransactionId subid)
 static void
 note_prepared(void)
 {
+	/* counted before anybody is woken to look */
+	pg_atomic_fetch_add_u32(&jo_shared->prepared, 1);
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	jo_shared->prepared_at = jo_clock_now();
 	for (int i = 0; i < JO_MAX_DATABASES; i++)
 		if (jo_shared->databases[i].state == JO_DATABASE_RUNNING)
 			jo_shmem_wake(jo_shared->databases[i].dispatcher);
 	LWLockRelease(jo_shared->lock);
-	pg_atomic_fetch_add_u32(&jo_shared->prepared, 1);
 }
 
 static void

@@ -17,15 +17,6 @@
 #include "slots.h"
 #include "txn.h"
 
-/* The run in memory, if its counts are right. Lock held. */
-static JoActiveRun *
-find_ready(JoDatabase *database, int64 run_id)
-{
-	JoActiveRun *run = jo_active_find(database->dboid, run_id);
-
-	return run != NULL && run->state >= JO_ACTIVE_READY ? run : NULL;
-}
-
 /* Takes over what a request changed in the row of a run in memory. */
 static void
 apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, JoWakeList *wakes)
@@ -54,8 +45,13 @@ update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live)
 	JoActiveRun *run;
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	run = find_ready(database, run_id);
-	if (run != NULL && live != NULL && run->epoch == live->epoch)
+	run = jo_active_find(database->dboid, run_id);
+	if (run != NULL && run->state < JO_ACTIVE_READY)
+	{
+		/* its start is committed and just being announced, as the row was before the request */
+		run->reload = true;
+	}
+	else if (run != NULL && live != NULL && run->epoch == live->epoch)
 		apply_row(database, run, live, &wakes);
 	else if (run != NULL)
 	{

@@ -6,6 +6,8 @@
 
 #include "cursor.h"
 
+static const JoLiveKey last_key = {DT_NOEND, PG_INT64_MAX};
+
 int
 jo_key_compare(JoLiveKey a, JoLiveKey b)
 {
@@ -36,6 +38,7 @@ jo_cursor_enter(JoDatabase *database, int32 queue_id, int ord)
 	cursor->key.run_id = 0;
 	cursor->drained = false;
 	cursor->next_due = 0;
+	cursor->late = last_key;
 	return cursor;
 }
 
@@ -63,6 +66,13 @@ add_range(JoDatabase *database, const JoRange *range)
 	return true;
 }
 
+void
+jo_cursor_add_range(JoDatabase *database, const JoRange *range)
+{
+	if (!add_range(database, range))
+		database->sweep = true;
+}
+
 bool
 jo_cursor_announce(JoDatabase *database, const JoRange *range, TimestampTz now)
 {
@@ -73,8 +83,10 @@ jo_cursor_announce(JoDatabase *database, const JoRange *range, TimestampTz now)
 		database->sweep = true;
 		return true;
 	}
-	if (jo_key_compare(range->low, cursor->key) <= 0 && !add_range(database, range))
-		database->sweep = true;
+	if (jo_key_compare(range->low, cursor->key) <= 0)
+		jo_cursor_add_range(database, range);
+	else if (jo_key_compare(range->low, cursor->late) < 0)
+		cursor->late = range->low;
 	if (range->low.due > now)
 	{
 		if (cursor->next_due != 0 && cursor->next_due <= range->low.due)
@@ -85,6 +97,33 @@ jo_cursor_announce(JoDatabase *database, const JoRange *range, TimestampTz now)
 	cursor->drained = false;
 	database->backlog = true;
 	return true;
+}
+
+void
+jo_cursor_begin_reading(JoCursor *cursor)
+{
+	cursor->reading = true;
+	cursor->late = last_key;
+	cursor->drained = true;		/* whoever commits from now on says otherwise */
+	cursor->next_due = 0;
+}
+
+void
+jo_cursor_end_reading(JoDatabase *database, JoCursor *cursor, JoLiveKey reached, bool more)
+{
+	cursor->reading = false;
+	if (jo_key_compare(reached, cursor->key) > 0)
+		cursor->key = reached;
+	if (more)
+		cursor->drained = false;
+
+	/* what the reading's snapshot did not see was announced when the key was not that far */
+	if (jo_key_compare(cursor->late, cursor->key) <= 0)
+	{
+		JoRange		unread = {cursor->queue_id, cursor->ord, cursor->late, cursor->key};
+
+		jo_cursor_add_range(database, &unread);
+	}
 }
 
 bool

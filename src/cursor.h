@@ -16,11 +16,21 @@ extern int	jo_key_compare(JoLiveKey a, JoLiveKey b);
 /* The cursor of a (queue, priority), made at the start if missing; NULL: all taken. */
 extern JoCursor *jo_cursor_enter(JoDatabase *database, int32 queue_id, int ord);
 
+/* Rows low..high are to be read on their own, by a range or, without room for it, the sweep. */
+extern void jo_cursor_add_range(JoDatabase *database, const JoRange *range);
+
 /*
  * Rows low..high of (queue, ord) were committed.  Notes what the dispatcher must
  * read; true if it should look now.
  */
 extern bool jo_cursor_announce(JoDatabase *database, const JoRange *range, TimestampTz now);
+
+/*
+ * The dispatcher reads rows from the key on; nobody else moves the key meanwhile.
+ * At the end it says which key it reached, and whether it left more that is due.
+ */
+extern void jo_cursor_begin_reading(JoCursor *cursor);
+extern void jo_cursor_end_reading(JoDatabase *database, JoCursor *cursor, JoLiveKey reached, bool more);
 
 /*
  * Was everything due up to this key read?  Then a run at the key may be handed

@@ -321,7 +321,8 @@ jo_events_make_durable(XLogRecPtr lsn)
 {
 	XLogRecPtr	offset = lsn % XLOG_BLCKSZ;
 
-	if (XLogRecPtrIsInvalid(lsn))
+	/* on a standby whatever can be seen is durable, and nothing can be flushed */
+	if (XLogRecPtrIsInvalid(lsn) || RecoveryInProgress())
 		return;
 
 	/*

@@ -532,7 +532,11 @@ run_step(void)
 	JoDatabase *database;
 	bool		careful;
 
+	/* a cancel that came late, for the step before; but not one that is meant for this */
+	QueryCancelPending = false;
 	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	if (slot->cancel_token == jo_slot_token(slot))
+		InterruptPending = QueryCancelPending = true;
 	database = jo_shmem_database(slot->dboid);
 	careful = database != NULL && database->careful;
 	jo_books_attempt(slot, &attempt);
@@ -540,7 +544,6 @@ run_step(void)
 
 	MemoryContextReset(step_context);
 	MemoryContextSwitchTo(step_context);
-	QueryCancelPending = false;
 	own_database = database;
 	enable_timeout_after(long_step, jo_guc_mark_running_after + 1);
 	PG_TRY();
@@ -625,9 +628,10 @@ joborch_executor_main(Datum argument)
 			ErrorData  *error = catch_error();
 
 			if (error->sqlerrcode != ERRCODE_QUERY_CANCELED)
-			{
 				ThrowErrorData(error);
-			}
+
+			/* it may have cut the reset short: nobody else is to find what the step left */
+			slot->quit = true;
 		}
 		PG_END_TRY();
 	}

@@ -141,6 +141,23 @@ reread(JoActiveRun *run)
 	return VERDICT_LATER;
 }
 
+/*
+ * Its rows are not what memory thinks.  A run that has an end was ended by a
+ * dispatcher that did not live to tell.
+ */
+static Verdict
+judge_changed(const JoActiveRun *run, char *status)
+{
+	JoLiveRow	live;
+	JoEndRow	end;
+
+	if (jo_store_live(run->run_id, jo_store_latest(), &live) ||
+		!jo_store_end(run->run_id, jo_store_latest(), &end))
+		return VERDICT_RELOAD;
+	*status = end.status;
+	return VERDICT_ENDED;
+}
+
 static Verdict
 judge(JoActiveRun *run, char *status)
 {
@@ -149,7 +166,7 @@ judge(JoActiveRun *run, char *status)
 	if (run->in_flight > 0)
 		return VERDICT_SETTLE;
 	if (run->reload)
-		return VERDICT_RELOAD;
+		return judge_changed(run, status);
 	if (!jo_active_is_done(run))
 		return VERDICT_SETTLE;
 	if (run->paused)
@@ -416,14 +433,18 @@ jo_finish_abandoned(JoDatabase *database)
 	LWLockRelease(jo_shared->lock);
 }
 
-/* Takes one step of the class as an executor would, into a slot of our own. */
+/*
+ * Takes one step of the class as an executor would, into a slot of our own.  The
+ * entry may have been given to another (database, role) since it was looked at.
+ */
 static bool
-take_step(JoClass *class, JoSlot *slot)
+take_step(const JoDatabase *database, JoClass *class, Oid role, JoSlot *slot)
 {
-	JoStepState *state;
+	JoStepState *state = NULL;
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	state = jo_handout_pop(class);
+	if (class->dboid == database->dboid && class->role == role)
+		state = jo_handout_pop(class);
 	if (state != NULL)
 	{
 		MemSet(slot, 0, sizeof(JoSlot));
@@ -443,12 +464,12 @@ take_step(JoClass *class, JoSlot *slot)
 }
 
 void
-jo_finish_refused(JoDatabase *database, JoClass *class, const char *reason, const char *hint)
+jo_finish_refused(JoDatabase *database, JoClass *class, Oid role, const char *reason, const char *hint)
 {
 	JoWakeList	wakes = {0};
 	JoSlot		slot;
 
-	for (int n = 0; n < BATCH && take_step(class, &slot); n++)
+	for (int n = 0; n < BATCH && take_step(database, class, role, &slot); n++)
 		record_lost_step(database, &slot, ERRCODE_JO_ROLE_CANNOT_CONNECT, reason, NULL, hint, &wakes);
 	jo_wake_all(&wakes);
 }

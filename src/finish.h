@@ -20,7 +20,7 @@ extern bool jo_finish_todo(JoDatabase *database);
 extern void jo_finish_dead(JoDatabase *database);
 
 /* The ready steps of a class whose role cannot run fail, with the reason. */
-extern void jo_finish_refused(JoDatabase *database, JoClass *class,
+extern void jo_finish_refused(JoDatabase *database, JoClass *class, Oid role,
 							  const char *reason, const char *hint);
 
 /*

@@ -22,6 +22,8 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#define LOG_INTERVAL_USEC (60 * USECS_PER_SEC)
+
 /*
  * Applies the rows of steps, in their order.  A row of a later phase proves that
  * the phases before it were closed, whatever their other steps did not do.
@@ -80,7 +82,7 @@ jo_load_history(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 	replay_attempts(run, snapshot, now);
 }
 
-/* The run's graph; NULL with *error when its definition cannot be used. */
+/* The run's graph; NULL with *error when its definition cannot be used, without when memory is full. */
 static JoShape *
 acquire_shape(Oid dboid, int64 version_id, ErrorData **error)
 {
@@ -129,11 +131,15 @@ end_unusable(JoLiveRow *live, const ErrorData *error)
 	(void) jo_store_end_run(&live->tid, &row);
 }
 
-/*
- * Fills an entered run from its rows as of the snapshot.  False: it is not to be
- * carried out (gone, or ended here).
- */
-static bool
+typedef enum Filled
+{
+	FILLED,
+	FILLED_NOT_WANTED,			/* gone, or ended here */
+	FILLED_NO_MEMORY			/* its graph or steps find no room */
+} Filled;
+
+/* Fills an entered run from its rows as of the snapshot. */
+static Filled
 fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, TimestampTz now)
 {
 	JoLiveRow	live;
@@ -143,22 +149,19 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 
 	if (!jo_store_live_at(&seen->tid, run->run_id, snapshot, &live) &&
 		!jo_store_live(run->run_id, snapshot, &live))
-		return false;
+		return FILLED_NOT_WANTED;
 	shape = acquire_shape(run->dboid, live.version_id, &error);
-	if (shape == NULL)
+	if (error != NULL)
 	{
 		/* out of memory passes; anything else will not */
 		if (error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
 			ReThrowError(error);
 		end_unusable(&live, error);
-		return false;
+		return FILLED_NOT_WANTED;
 	}
 	run->shape = shape;
-	if (!jo_active_alloc_steps(shape, &steps))
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of shared memory for the steps of active runs"),
-				 errhint("Raise joborch.shared_memory and restart the server.")));
+	if (shape == NULL || !jo_active_alloc_steps(shape, &steps))
+		return FILLED_NO_MEMORY;
 	run->version_id = live.version_id;
 	run->owner = live.owner;
 	run->epoch = live.epoch;
@@ -173,7 +176,7 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 	jo_active_set_cancel(run, live.cancel);
 	if (!fresh)
 		jo_load_history(run, snapshot, now);
-	return true;
+	return FILLED;
 }
 
 /* A run that may not take for ever gets its timer when it is first loaded. */
@@ -184,9 +187,9 @@ begin_deadline(JoActiveRun *run, TimestampTz now)
 
 	if (run->shape->timeout == 0 || run->begun_marked)
 		return;
-	if (!jo_store_mark_begun(&run->live_tid, run->run_id, now))
-		return;
-	run->begun_marked = true;
+	/* a row that somebody holds is marked later; the timer is needed in any case */
+	if (jo_store_mark_begun(&run->live_tid, run->run_id, now))
+		run->begun_marked = true;
 	run->started_at = now;
 	timer.due = now + run->shape->timeout;
 	timer.run_id = run->run_id;
@@ -261,36 +264,70 @@ hand_out(JoDatabase *database, JoActiveRun **runs, int n)
 	jo_wake_all(&wakes);
 }
 
-/* Fills the entered runs; those that are not to be carried out become NULL. */
 static void
+report_no_memory(TimestampTz now)
+{
+	static TimestampTz last = 0;
+
+	if (last != 0 && now - last < LOG_INTERVAL_USEC)
+		return;
+	last = now;
+	ereport(LOG,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of shared memory for the steps of active runs"),
+			 errdetail("Other runs wait until these are finished."),
+			 errhint("Raise joborch.shared_memory and restart the server.")));
+}
+
+/*
+ * Fills the entered runs; those that are not to be carried out become NULL.  Returns
+ * how many were dealt with; the others found no memory and are not entered any more.
+ */
+static int
 fill_runs(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
 {
 	TimestampTz now = jo_clock_now();
 	Snapshot	snapshot = RegisterSnapshot(jo_store_latest());
+	int			done;
 
-	for (int i = 0; i < n; i++)
+	for (done = 0; done < n; done++)
 	{
-		if (runs[i] == NULL)
+		Filled		filled;
+
+		if (runs[done] == NULL)
 			continue;
-		if (fill(runs[i], &rows[i], snapshot, fresh, now))
-			begin_deadline(runs[i], now);
+		filled = fill(runs[done], &rows[done], snapshot, fresh, now);
+		if (filled == FILLED_NO_MEMORY)
+			break;
+		if (filled == FILLED)
+			begin_deadline(runs[done], now);
 		else
 		{
-			remove_runs(&runs[i], 1);
-			runs[i] = NULL;
+			remove_runs(&runs[done], 1);
+			runs[done] = NULL;
 		}
 	}
 	UnregisterSnapshot(snapshot);
+	if (done < n)
+	{
+		remove_runs(runs + done, n - done);
+		for (int i = done; i < n; i++)
+			runs[i] = NULL;
+		report_no_memory(now);
+	}
 	JO_DEBUG_POINT("dispatcher-loaded");
+	return done;
 }
 
 /* The same; after an error none of the runs is in memory. */
-static void
+static int
 fill_or_remove(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
 {
+	int			done = 0;
+
 	PG_TRY();
 	{
-		fill_runs(runs, rows, n, fresh);
+		done = fill_runs(runs, rows, n, fresh);
 	}
 	PG_CATCH();
 	{
@@ -298,22 +335,7 @@ fill_or_remove(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-}
-
-/*
- * A dump may have been restored into a database that was served already.  The
- * launcher starts the process again, which then holds the runs.
- */
-static void
-refuse_copy(void)
-{
-	bool		clean;
-
-	if (!jo_store_is_ours(&clean))
-		ereport(FATAL,
-				(errcode(ERRCODE_JO_COPY),
-				 errmsg("the runs of this database were copied from another one"),
-				 errhint("SELECT joborch.adopt_database() lets them run here.")));
+	return done;
 }
 
 int
@@ -323,9 +345,8 @@ jo_load_runs(JoDatabase *database, JoLiveRow *rows, int n, bool fresh)
 	int			entered;
 
 	Assert(n <= JO_LOAD_BATCH);
-	refuse_copy();
 	entered = enter_runs(database, rows, n, runs);
-	fill_or_remove(runs, rows, entered, fresh);
+	entered = fill_or_remove(runs, rows, entered, fresh);
 	hand_out(database, runs, entered);
 	return entered;
 }
@@ -360,6 +381,7 @@ jo_load_run(JoDatabase *database, int64 run_id)
 		/* no memory: the sweep finds it when there is */
 		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 		database->sweep = true;
+		database->backlog = true;
 		LWLockRelease(jo_shared->lock);
 	}
 }

@@ -77,18 +77,19 @@ static bool
 check_role(JoDatabase *database, JoClass *class)
 {
 	MemoryContext context = CurrentMemoryContext;
+	Oid			role = class->role;
 	char	   *hint = NULL;
 	char	   *reason;
 
 	jo_txn_begin();
-	reason = jo_rights_cannot_run(class->role, NULL, &hint);
+	reason = jo_rights_cannot_run(role, NULL, &hint);
 	if (reason != NULL)
 		reason = MemoryContextStrdup(context, reason);
 	if (reason != NULL && hint != NULL)
 		hint = MemoryContextStrdup(context, hint);
 	jo_txn_commit();
 	if (reason != NULL)
-		jo_finish_refused(database, class, reason, hint);
+		jo_finish_refused(database, class, role, reason, hint);
 	return reason == NULL;
 }
 
@@ -111,17 +112,19 @@ log_no_worker_slot(TimestampTz now)
 static bool
 start_one(JoDatabase *database, JoClass *class, TimestampTz now)
 {
-	JoSlot	   *slot;
+	JoSlot	   *slot = NULL;
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	slot = jo_slot_reserve(class);
+	/* the entry may have been given to another database since it was looked at */
+	if (class->dboid == database->dboid)
+		slot = jo_slot_reserve(class);
 	LWLockRelease(jo_shared->lock);
 	if (slot == NULL)
 		return false;
 	if (handles[slot->index] != NULL)
 		pfree(handles[slot->index]);
 	handles[slot->index] = NULL;
-	if (jo_worker_start(JO_PROCESS_EXECUTOR, slot->index, class->dboid, class->role,
+	if (jo_worker_start(JO_PROCESS_EXECUTOR, slot->index, slot->dboid, slot->role,
 						&handles[slot->index]))
 	{
 		database->no_worker_slot = false;

@@ -25,12 +25,14 @@
 #include "utils/snapmgr.h"
 
 #define PREPARED_RECHECK_MS 5000
+#define FULL_RETRY_USEC USECS_PER_SEC
 
 /* Where the sweep is; sweeping == false: it rests. */
 static bool sweeping = false;
 static int	sweep_cursor;
 static JoLiveKey sweep_key;
 static TimestampTz next_recheck = 0;
+static TimestampTz next_try = 0;	/* memory was full; 0: it was not */
 
 static const JoLiveKey key_begin = {DT_NOBEGIN, PG_INT64_MIN};
 static const JoLiveKey key_end = {DT_NOEND, PG_INT64_MAX};
@@ -114,26 +116,31 @@ has_prepared(void)
 	return found;
 }
 
-/* The bounded safety re-check: shorter while prepared transactions are open. */
+/*
+ * The bounded safety re-check: shorter while prepared transactions are open.  One that
+ * was committed since is looked for once more, after the look that finds it gone.
+ */
 static void
 recheck(JoDatabase *database, TimestampTz now)
 {
 	static uint32 seen_prepared = 0;
+	static bool watching = true;	/* some may be open, also from before this server start */
 	uint32		prepared = pg_atomic_read_u32(&jo_shared->prepared);
 	long		interval = jo_guc_recheck_interval;
 
-	if (prepared != seen_prepared && next_recheck - now > PREPARED_RECHECK_MS * 1000L)
-		next_recheck = 0;
-	if (now < next_recheck)
-		return;
 	if (prepared != seen_prepared)
 	{
-		if (has_prepared())
-			interval = Min(interval, PREPARED_RECHECK_MS);
-		else
-			seen_prepared = prepared;
+		seen_prepared = prepared;
+		watching = true;
+		next_recheck = Min(next_recheck, now);
 	}
-	if (next_recheck != 0 || interval < jo_guc_recheck_interval)
+	if (now < next_recheck)
+		return;
+	if (watching)
+		watching = has_prepared();
+	if (watching)
+		interval = Min(interval, PREPARED_RECHECK_MS);
+	if (next_recheck != 0)
 	{
 		jo_txn_begin();
 		enter_queues(database);
@@ -197,44 +204,65 @@ read_group(JoDatabase *database, int32 queue_id, int ord, JoLiveKey *low, JoLive
 	return n == max || *full;
 }
 
+/*
+ * Takes a range of a priority out of the list: what joins it while it is read would
+ * be taken for read with it.
+ */
+static bool
+take_range(JoDatabase *database, int ord, JoRange *range)
+{
+	bool		found = false;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < database->nranges && !found; i++)
+	{
+		if (database->ranges[i].ord != ord)
+			continue;
+		*range = database->ranges[i];
+		database->ranges[i] = database->ranges[--database->nranges];
+		found = true;
+	}
+	LWLockRelease(jo_shared->lock);
+	return found;
+}
+
+/* What is left of a range goes into the list again. */
+static void
+put_back(JoDatabase *database, const JoRange *range)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	jo_cursor_add_range(database, range);
+	LWLockRelease(jo_shared->lock);
+}
+
 /* Late ranges of one priority; they are older than what the cursors will read. */
 static bool
 read_ranges(JoDatabase *database, int ord, bool *full)
 {
 	bool		more = false;
+	JoRange		range;
 
-	for (int i = 0; i < database->nranges && !*full; i++)
+	/* each one once: a long one must not keep the others waiting */
+	for (int n = database->nranges; n > 0 && !*full && take_range(database, ord, &range); n--)
 	{
-		JoRange		range = database->ranges[i];
-		JoLiveKey	low = range.low;
 		TimestampTz next_due;
 		int			max = room(database);
 
-		if (range.ord != ord)
-			continue;
 		if (max == 0)
+		{
+			put_back(database, &range);
 			return true;
+		}
 		/* low itself belongs to the range: begin just before it */
-		low.run_id--;
-		if (read_group(database, range.queue_id, ord, &low, range.high, false, max, &next_due, full))
-			more = true;
-		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-		if (more || jo_key_compare(database->ranges[i].high, range.high) > 0 ||
-			jo_key_compare(database->ranges[i].low, range.low) < 0)
+		range.low.run_id--;
+		if (read_group(database, range.queue_id, ord, &range.low, range.high, false, max,
+					   &next_due, full))
 		{
-			/* it grew meanwhile, or is not read to its end */
-			if (jo_key_compare(database->ranges[i].low, range.low) == 0)
-				database->ranges[i].low = low;
+			put_back(database, &range);
 			more = true;
 		}
-		else
-		{
-			database->ranges[i] = database->ranges[--database->nranges];
-			i--;
-		}
-		LWLockRelease(jo_shared->lock);
 	}
-	return more || *full;
+	return more;
 }
 
 static bool
@@ -249,19 +277,13 @@ read_cursor(JoDatabase *database, JoCursor *cursor, bool *full)
 		return true;
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	low = cursor->key;
-	cursor->reading = true;
-	cursor->drained = true;		/* whoever commits from now on says otherwise */
-	cursor->next_due = 0;
+	jo_cursor_begin_reading(cursor);
 	LWLockRelease(jo_shared->lock);
 
 	more = read_group(database, cursor->queue_id, cursor->ord, &low, key_end, true, max,
 					  &next_due, full);
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	cursor->reading = false;
-	if (jo_key_compare(low, cursor->key) > 0)
-		cursor->key = low;
-	if (more)
-		cursor->drained = false;
+	jo_cursor_end_reading(database, cursor, low, more);
 	if (next_due != 0 && (cursor->next_due == 0 || next_due < cursor->next_due))
 		cursor->next_due = next_due;
 	LWLockRelease(jo_shared->lock);
@@ -338,18 +360,23 @@ bool
 jo_refill(JoDatabase *database, TimestampTz now)
 {
 	bool		full = false;
+	bool		swept = false;
 	bool		more;
 
 	recheck(database, now);
 	database->refill_asked = false;
 	more = read_due(database, now, &full);
-	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	database->backlog = more;
-	LWLockRelease(jo_shared->lock);
-
 	if (database->sweep && !sweeping)
 		begin_sweep(database);
-	if (sweeping && !full && sweep_slice(database, &full))
+	if (sweeping && !full)
+		swept = sweep_slice(database, &full);
+
+	/* what found no memory is asked for by executors as it gets free, and after a while in any case */
+	next_try = full ? now + FULL_RETRY_USEC : 0;
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	database->backlog = more || full;
+	LWLockRelease(jo_shared->lock);
+	if (swept)
 		return !full;
 	return more && !full && room(database) > JO_LOW_WATER;
 }
@@ -359,6 +386,8 @@ jo_refill_next(const JoDatabase *database)
 {
 	TimestampTz next = next_recheck;
 
+	if (next_try != 0)
+		next = Min(next, next_try);
 	for (int i = 0; i < database->ncursors; i++)
 	{
 		TimestampTz due = database->cursors[i].next_due;

@@ -204,10 +204,7 @@ jo_shape_make(Oid dboid, const JoCachedJob *job)
 		self = dsa_allocate_extended(area, size, DSA_ALLOC_NO_OOM | DSA_ALLOC_ZERO);
 	}
 	if (!DsaPointerIsValid(self))
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of shared memory for the graphs of active jobs"),
-				 errhint("Raise joborch.shared_memory and restart the server.")));
+		return NULL;
 	made = dsa_get_address(area, self);
 	made->self = self;
 	made->dboid = dboid;

@@ -252,6 +252,7 @@ typedef struct JoCursor
 	bool		drained;		/* nothing due was left behind it */
 	bool		reading;		/* the dispatcher reads behind it now: nobody else may move it */
 	TimestampTz next_due;		/* of the first row behind it that is not due yet; 0: none */
+	JoLiveKey	late;			/* the lowest that was announced above key since a reading began */
 } JoCursor;
 
 /* A stretch of live_order behind the cursor that someone committed late. */

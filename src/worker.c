@@ -132,6 +132,7 @@ static void
 pin_settings(void)
 {
 	static const char *const pinned[][2] = {
+		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"statement_timeout", "0"},
 		{"lock_timeout", "0"},

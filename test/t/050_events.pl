@@ -125,9 +125,9 @@ pass('pg_terminate_backend() of the publisher: every end is told');
 
 # ---- more than the ring can hold ----
 
-# 8 events a run; the publisher stands while 16384 places are used up
+# 4 events a run; the publisher stands while more than the ring's 16384 places are used
 arm_point($node, 'postgres', 'publisher-durable', 'wait');
-@runs = split /\n/, $node->safe_psql('postgres', "SELECT joborch.start_many('two', 2300)");
+@runs = split /\n/, $node->safe_psql('postgres', "SELECT joborch.start_many('one', 4500)");
 all_runs_final($node, 'postgres');
 $node->safe_psql('postgres', "SELECT joborch_internal.debug_release('publisher-durable')");
 pump_until($all, sub { my $ends = count_ends($all); !grep { !$ends->{$_} } @runs });

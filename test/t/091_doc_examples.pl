@@ -106,7 +106,7 @@ sub sections_of
     {
         my $text = slurp_file($page);
 
-        $sections{$1} = ($sections{$1} || '') . $2 while $text =~ /^##+ `(\w+)[^`\n]*`\n(.*?)(?=^##? |^### |\z)/msg;
+        $sections{$1} = ($sections{$1} || '') . $2 while $text =~ /^## `(\w+)[^\n]*\n(.*?)(?=^## |\z)/msg;
     }
     return \%sections;
 }
