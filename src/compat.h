@@ -40,4 +40,20 @@
 #define JO_COMPAT_PINNED_SETTINGS
 #endif
 
+/* 16 tells which indexes need new entries: what we update is in no index. */
+#if PG_VERSION_NUM >= 160000
+#define jo_compat_heap_update(relation, tid, tuple, cid, crosscheck, wait, failure, lockmode) \
+	heap_update((relation), (tid), (tuple), (cid), (crosscheck), (wait), (failure), (lockmode), \
+				&(TU_UpdateIndexes) {TU_None})
+#else
+#define jo_compat_heap_update heap_update
+#endif
+
+/* 17 keeps state between insertions into an index, buffer pins of BRIN among it. */
+#if PG_VERSION_NUM >= 170000
+#define jo_compat_index_insert_cleanup(index, info) index_insert_cleanup((index), (info))
+#else
+#define jo_compat_index_insert_cleanup(index, info) ((void) 0)
+#endif
+
 #endif

@@ -149,6 +149,22 @@ leave_if_gone(void)
 	proc_exit(0);
 }
 
+/* A restore may have brought the rows of another database: the next one holds them. */
+static void
+leave_if_copy(void)
+{
+	bool		clean;
+	bool		ours;
+
+	jo_txn_begin();
+	ours = jo_store_is_ours(&clean);
+	jo_txn_commit();
+	if (ours)
+		return;
+	set_state(JO_DATABASE_PROBE);
+	proc_exit(0);
+}
+
 /* First look at the tables; waits here as long as they are a copy's. */
 static void
 begin(void)
@@ -187,6 +203,7 @@ serve_controls(void)
 	if (!jo_controls_pending(database))
 		return;
 	leave_if_gone();
+	leave_if_copy();
 	jo_controls_serve(database);
 	jo_timers_changed(database);
 }

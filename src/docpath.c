@@ -56,6 +56,25 @@ jo_docpath_member(const char **path, JoPathName *name)
 	return true;
 }
 
+bool
+jo_docpath_skip_member(const char **path)
+{
+	const char *at = *path;
+	JoPathName	name;
+
+	if (at[0] != '.' || at[1] != '"')
+		return jo_docpath_member(path, &name);
+	for (at += 2; *at != '"'; at++)
+	{
+		if (*at == '\\')
+			at++;
+		if (*at == '\0')
+			return false;
+	}
+	*path = at + 1;
+	return true;
+}
+
 /* Moves *path behind a leading [number]. */
 static bool
 take_index(const char **path, uint32 *index)

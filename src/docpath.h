@@ -21,6 +21,9 @@ typedef struct JoPathName
 /* Moves *path behind a leading ."name" or .name; false when it begins otherwise. */
 extern bool jo_docpath_member(const char **path, JoPathName *name);
 
+/* The same without telling the name, which may hold escapes too. */
+extern bool jo_docpath_skip_member(const char **path);
+
 /*
  * The first value at a path below start ("" is start itself), NULL when there is
  * none.  path must live as long as the job: what is compiled is kept under its

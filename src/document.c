@@ -410,7 +410,7 @@ find_value(JoDocument *document, const JoTemplate *template)
 	switch (template->ref.root)
 	{
 		case JO_ROOT_STEPS:
-			if (!jo_docpath_member(&path, &name) || template->ref.step < 0)
+			if (!jo_docpath_skip_member(&path) || template->ref.step < 0)
 				elog(ERROR, "unexpected path \"%s\" in a template", template->path);
 			return get_step_path(document, template->ref.step, path);
 		case JO_ROOT_PREVIOUS:

@@ -36,6 +36,7 @@
 #include "worker.h"
 
 #define BATCH 500				/* events of one transaction */
+#define LOST_WAIT 64			/* full batches for which ends that were lost may wait */
 #define IDLE_MS 60000
 #define RETRY_MS 1000			/* after an error, or when NOTIFY's queue is full */
 #define QUEUE_BUSY 0.5			/* from here on only ends are told */
@@ -257,11 +258,24 @@ newest_lsn(const JoEvent *events, int n)
 	return newest;
 }
 
+/*
+ * Ends that were lost from the ring are older than what is in it, but most in
+ * their stretch of time are still there: those are told first, so that only the
+ * lost ones are read.  Not for ever, if the ring never runs empty.
+ */
+static void
+put_off_lost(JoLostEvents *lost)
+{
+	lost->count = 0;
+	lost->until = 0;
+}
+
 /* Tells all there is to tell now; false when there was nothing. */
 static bool
 tell_batch(void)
 {
 	bool		any = false;
+	int			batches = 0;
 	int			n;
 
 	do
@@ -274,6 +288,8 @@ tell_batch(void)
 		n = jo_events_take(database, taken, BATCH, &lost);
 		if (n == 0 && lost.until == 0)
 			break;
+		if (n == BATCH && ++batches < LOST_WAIT)
+			put_off_lost(&lost);
 		any = true;
 		jo_worker_activity("telling events");
 		jo_events_make_durable(lost.until != 0 ? GetXLogInsertRecPtr() : newest_lsn(taken, n));

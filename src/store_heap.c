@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "executor/executor.h"
 #include "storage/bufmgr.h"
 #include "storage/smgr.h"
@@ -53,6 +54,7 @@ insert_entry(Relation table, Relation index, bool unique, IndexInfo *info,
 {
 	(void) index_insert(index, values, nulls, &tuple->tid, table,
 						unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, info);
+	jo_compat_index_insert_cleanup(index, info);
 }
 
 /*
@@ -274,8 +276,8 @@ jo_store_update(JoTableId id, Relation table, JoTuple *tuple, bool wait)
 
 	if (tuple->external)
 		PushActiveSnapshot(GetLatestSnapshot());
-	result = heap_update(table, &tid, heap, GetCurrentCommandId(true), InvalidSnapshot,
-						 wait, &failure, &lockmode);
+	result = jo_compat_heap_update(table, &tid, heap, GetCurrentCommandId(true), InvalidSnapshot,
+								   wait, &failure, &lockmode);
 	if (tuple->external)
 		PopActiveSnapshot();
 	if (result == TM_Ok)

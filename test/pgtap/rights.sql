@@ -41,7 +41,8 @@ $$;
 CREATE TEMP TABLE roles (at serial, name text);
 INSERT INTO roles (name) VALUES ('postgres'), ('tap_admin'), ('tap_owner'), ('tap_member'), ('tap_operator'), ('tap_monitor'), ('tap_other'), ('tap_nobody');
 CREATE TEMP TABLE questions (at serial, command text, answers text[]);
--- answers in the order of roles: 42501 is not permitted, JO002/JO003 is not even told that it exists
+-- answers in the order of roles: 42501 is not permitted; JO002 and JO003: not even told that it exists;
+-- 42710: the name is taken
 INSERT INTO questions (command, answers) VALUES
 	('SELECT joborch.run_status(:run)', '{yes,yes,yes,yes,yes,yes,JO003,42501}'),
 	('SELECT joborch.run_steps(:run)', '{yes,yes,yes,yes,yes,yes,JO003,42501}'),
@@ -49,7 +50,7 @@ INSERT INTO questions (command, answers) VALUES
 	('SELECT joborch.pause_run(:run)', '{yes,yes,yes,yes,yes,42501,JO003,42501}'),
 	('SELECT joborch.set_run_priority(:run, ''high'')', '{yes,yes,yes,yes,yes,42501,JO003,42501}'),
 	('SELECT joborch.start(''tap job'')', '{yes,yes,yes,yes,yes,42501,JO002,42501}'),
-	('SELECT joborch.create_job(''tap job'', ''{"steps": [{"name": "t", "sql": "SELECT 2"}]}'')', '{yes,42501,yes,yes,42501,42501,42501,42501}'),
+	('SELECT joborch.create_job(''tap job'', ''{"steps": [{"name": "t", "sql": "SELECT 2"}]}'')', '{yes,42501,yes,yes,42501,42501,42710,42501}'),
 	('SELECT joborch.alter_job(''tap job'', active => false)', '{yes,yes,yes,yes,yes,42501,JO002,42501}'),
 	('SELECT joborch.create_queue(''tap queue'')', '{yes,yes,42501,42501,yes,42501,42501,42501}'),
 	('SELECT joborch.grant_usage(''tap_nobody'')', '{yes,yes,42501,42501,42501,42501,42501,42501}');

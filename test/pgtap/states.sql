@@ -1,8 +1,10 @@
 -- What may be asked of a run in which status: every status against every operation, what it
 -- becomes, and the SQLSTATE when it is refused.  All questions of one status are put to
--- fresh copies of the same situation, made with public functions only.
+-- the same run, and what they do is taken back.
 \set ON_ERROR_STOP 1
-SELECT plan(66);
+\pset tuples_only on
+\pset format unaligned
+SELECT plan(74);
 SET client_min_messages = warning;
 
 CREATE TABLE tap_gate (works boolean);
@@ -72,7 +74,7 @@ CREATE TABLE tap_rules (at serial, status text, shown text, cancel text, force t
 INSERT INTO tap_rules (status, shown, cancel, force, pause, resume, recover, rerun, delete, priority) VALUES
 	('pending',    'pending',    'pending',    'pending',    'paused', 'JO005',      'JO005',      'JO005',   'JO005', 'done'),
 	('running',    'running',    'running',    'running',    'paused', 'JO005',      'JO005',      'JO005',   'JO005', 'done'),
-	('paused',     'paused',     'paused',     'paused',     'JO005',  'pending',    'JO005',      'JO005',   'JO005', 'done'),
+	('paused',     'paused',     'pending',    'pending',    'JO005',  'pending',    'JO005',      'JO005',   'JO005', 'done'),
 	('cancelling', 'running',    'JO005',      'running',    'JO005',  'JO005',      'JO005',      'JO005',   'JO005', 'JO005'),
 	('recovering', 'recovering', 'recovering', 'recovering', 'paused', 'JO005',      'JO005',      'JO005',   'JO005', 'done'),
 	('completed',  'completed',  'JO005',      'JO005',      'JO005',  'JO005',      'JO005',      'pending', 'done',  'JO005'),
@@ -97,15 +99,11 @@ CALL make_runs();
 SELECT is(joborch.run_status(t.run), r.shown, 'a run that is ' || r.status || ' shows ' || r.shown)
 FROM tap_rules r JOIN tap_runs t USING (status) ORDER BY r.at;
 SELECT is(answer(t.run, o.operation), to_jsonb(r) ->> o.operation, format('%s: %s', r.status, o.operation))
-FROM tap_rules r JOIN tap_runs t USING (status), unnest('{cancel,force,pause,resume,recover,rerun,delete,priority}'::text[]) WITH ORDINALITY AS o (operation, at) ORDER BY r.at, o.at
-LIMIT 56;
--- (delete and priority of the last status)
-SELECT is(answer(t.run, 'delete'), 'done', 'cancelled: delete') FROM tap_runs t WHERE t.status = 'cancelled';
+FROM tap_rules r JOIN tap_runs t USING (status), unnest('{cancel,force,pause,resume,recover,rerun,delete,priority}'::text[]) WITH ORDINALITY AS o (operation, at) ORDER BY r.at, o.at;
 SELECT is(answer(0, 'cancel'), 'JO003', 'no such run');
 
-SELECT count(*) FROM tap_runs t WHERE t.status IN ('pending', 'running', 'paused', 'recovering') AND joborch.cancel_run(t.run, force => true) IS NOT NULL;
-SELECT joborch.cancel_run(t.run, force => true) IS NOT NULL FROM tap_runs t WHERE t.status = 'cancelling';
-SELECT joborch.wait_for_run(t.run, '30 s') FROM tap_runs t WHERE t.status IN ('pending', 'running', 'paused', 'recovering', 'cancelling');
+SELECT CASE WHEN t.status IN ('pending', 'running', 'paused', 'recovering', 'cancelling') THEN joborch.cancel_run(t.run, force => true) END FROM tap_runs t;
+SELECT joborch.wait_for_run(t.run, '30 s') FROM tap_runs t;
 SELECT is_empty('SELECT * FROM joborch.check()', 'joborch.check() finds nothing');
 SELECT * FROM finish();
 DROP TABLE tap_gate, tap_rules, tap_runs;
