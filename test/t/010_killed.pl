@@ -50,7 +50,9 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM joborch_internal.marks'), 
 check_invariants($node, 'postgres');
 
 # the server goes on, only the process is gone
-strike($_, 'exit') for @executor_points, @dispatcher_points;
+strike($_, 'exit') for @executor_points;
+check_invariants($node, 'postgres');
+strike($_, 'exit') for @dispatcher_points;
 strike($_, 'error') for @dispatcher_points;
 check_invariants($node, 'postgres');
 

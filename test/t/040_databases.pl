@@ -120,7 +120,18 @@ is($node->safe_psql('restored', "SELECT string_agg(step, ', ' ORDER BY step) FRO
 run_one('restored', 'new runs get ids of their own');
 check_invariants($node, 'restored');
 
+# a dump of another cluster, of a database that has the same oid there
+$node->safe_psql('restored', "INSERT INTO joborch_internal.instance
+    SELECT 42, oid, true FROM pg_database WHERE datname = current_database()");
+wait_until($node, 'restored', "SELECT EXISTS (SELECT FROM joborch.waiting WHERE next_command LIKE '%adopt_database%')");
+$node->safe_psql('restored', 'SELECT joborch.adopt_database()');
+run_one('restored', 'rows of another cluster are held until they are adopted');
+
 # ---- the extension goes and comes back ----
+
+$node->safe_psql('restored', 'SET client_min_messages = error; DROP EXTENSION joborch CASCADE');
+wait_until($node, 'postgres', processes_of('restored'), '');
+pass('when the extension is dropped from a quiet database our processes leave it');
 
 create_load_jobs($node, 'postgres');
 start_load($node, 'postgres', 30);

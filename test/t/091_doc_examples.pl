@@ -19,7 +19,7 @@ use Test::More;
 
 my @pages = (glob('doc/*.md'), glob('doc/functions/*.md'));
 my $node = joborch_node('doc_examples');
-my @psql = ($node->installed_command('psql'), '-X', '-v', 'SHOW_CONTEXT=never', '-v', 'PROMPT1=', '-P', 'pager=off');
+my @psql = ($node->installed_command('psql'), '-X', '-v', 'SHOW_CONTEXT=never', '-P', 'pager=off');
 
 # The runnable blocks of a page: {line, kind, code, sql, output}.
 sub examples_of
