@@ -20,6 +20,7 @@
 #include "shmem.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
 #include "utils/builtins.h"
@@ -157,6 +158,8 @@ wait_at(Point *point, uint64 releases)
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(stop_waiting, PointerGetDatum(point));
 	stop_waiting(0, PointerGetDatum(point));
+	/* what set the latch meanwhile was meant for the one who rests on it next */
+	SetLatch(MyLatch);
 }
 
 void

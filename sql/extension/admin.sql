@@ -87,10 +87,31 @@ $$;
 CREATE TRIGGER notice_copy AFTER INSERT ON joborch_internal.instance
 FOR EACH STATEMENT EXECUTE FUNCTION joborch_internal.notice_copy();
 
+-- In another cluster the same role has another oid: the names decide.  Of a role
+-- that is not here the oid is 0, and its jobs and runs are refused until it is.
+CREATE FUNCTION joborch_internal.take_over_owners() RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	UPDATE joborch_internal.job_version v SET owner = coalesce(to_regrole(quote_ident(j.owner_name))::oid, 0)
+	FROM joborch_internal.job j WHERE j.job_id = v.job_id;
+	-- of an ad-hoc definition the owner only says who may use the row again
+	UPDATE joborch_internal.job_version v SET owner = to_regrole(quote_ident(r.owner_name))::oid
+	FROM joborch_internal.run r
+	WHERE r.version_id = v.version_id AND v.job_id IS NULL AND to_regrole(quote_ident(r.owner_name)) IS NOT NULL;
+	UPDATE joborch_internal.job j SET owner = coalesce(to_regrole(quote_ident(j.owner_name))::oid, 0);
+	UPDATE joborch_internal.live l SET owner = coalesce(to_regrole(quote_ident(r.owner_name))::oid, 0)
+	FROM joborch_internal.run r WHERE r.run_id = l.run_id;
+	UPDATE joborch_internal.run r SET owner = coalesce(to_regrole(quote_ident(r.owner_name))::oid, 0);
+	UPDATE joborch_internal.run_key k SET owner = r.owner
+	FROM joborch_internal.run r WHERE r.run_id = k.run_id;
+END
+$$;
+
 CREATE FUNCTION joborch_internal.adopt_database() RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
 	PERFORM joborch_internal.require_role('joborch_admin');
+	PERFORM joborch_internal.take_over_owners();
 	PERFORM joborch_internal.adopt();
 	PERFORM joborch_internal.record('database_adopted', NULL, NULL, NULL, NULL);
 END

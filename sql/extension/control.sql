@@ -45,6 +45,33 @@ IS 'starts nothing more of a run and lets the running step end; force => true in
 
 -- ---- pause and resume ----
 
+-- A paused run's time stands still: its timer leaves the queue, and what was left
+-- of it is kept with the request until the run goes on.
+CREATE FUNCTION joborch_internal.stop_clock(p_run_id bigint) RETURNS interval
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_left interval;
+BEGIN
+	SELECT greatest(t.due - joborch_internal.now(), interval '0') INTO v_left
+	FROM joborch_internal.timers t WHERE t.run_id = p_run_id AND t.kind = 't' AND t.due < 'infinity';
+	UPDATE joborch_internal.timers t SET due = 'infinity' WHERE t.run_id = p_run_id AND t.kind = 't';
+	RETURN v_left;
+END
+$$;
+
+CREATE FUNCTION joborch_internal.start_clock(p_run_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_left interval;
+BEGIN
+	SELECT (e.detail ->> 'time_left')::interval INTO v_left
+	FROM joborch_internal.event e WHERE e.run_id = p_run_id AND e.type = 'run_paused'
+	ORDER BY e.event_id DESC LIMIT 1;
+	UPDATE joborch_internal.timers t SET due = joborch_internal.now() + coalesce(v_left, interval '0')
+	WHERE t.run_id = p_run_id AND t.kind = 't' AND t.due = 'infinity';
+END
+$$;
+
 CREATE FUNCTION joborch_internal.pause_run(p_run_id bigint, p_reason text) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -57,7 +84,8 @@ BEGIN
 	IF NOT FOUND THEN
 		PERFORM joborch_internal.refuse(p_run_id, 'pause');
 	END IF;
-	PERFORM joborch_internal.record('run_paused', p_run_id, v_run.job_id, p_reason, jsonb_build_object('before', v_before));
+	PERFORM joborch_internal.record('run_paused', p_run_id, v_run.job_id, p_reason, jsonb_strip_nulls(jsonb_build_object(
+		'before', v_before, 'time_left', joborch_internal.stop_clock(p_run_id))));
 	PERFORM joborch_internal.announce_control(p_run_id);
 	RETURN 'paused';
 END
@@ -79,6 +107,7 @@ BEGIN
 		-- of a failed run to resume is to recover
 		RETURN joborch_internal.recover_run(p_run_id, NULL, p_reason);
 	END IF;
+	PERFORM joborch_internal.start_clock(p_run_id);
 	PERFORM joborch_internal.record('run_resumed', p_run_id, v_run.job_id, p_reason, NULL);
 	PERFORM joborch_internal.announce_control(p_run_id);
 	RETURN joborch_internal.current_status(p_run_id);

@@ -40,6 +40,11 @@ sub strike
 $node->safe_psql('postgres', 'ALTER SYSTEM SET joborch.careful_period = 1');
 $node->reload;
 strike($_, 'kill') for @executor_points, @dispatcher_points, 'session-before-announcing';
+my $offset = -s $node->logfile;
+start_load($node, 'postgres', 30);
+kill_process($node, 'launcher');
+wait_for_restart($node, $offset);
+check_load($node, 'postgres', 'kill of the launcher: each effect exactly once, each run ended');
 check_invariants($node, 'postgres');
 
 # a crash after which every step leaves a mark first

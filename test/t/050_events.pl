@@ -137,17 +137,21 @@ is(scalar(grep { $ends->{$_} > 1 } @runs), 0, 'and once');
 
 # ---- the publisher is killed, and the server with it ----
 
-my $offset = -s $node->logfile;
-my $counted = $node->safe_psql('postgres', 'SELECT count(*) FROM joborch.job_runs');
-arm_point($node, 'postgres', 'publisher-durable', 'kill');
-try_value($node, 'postgres', "SELECT joborch.start_many('one', 20)");
-wait_for_restart($node, $offset);
-$all = open_listener('joborch');
-all_runs_final($node, 'postgres');
-$run = $node->safe_psql('postgres', "SELECT joborch.start('one')");
-pump_until($all, sub { count_ends($all)->{$run} });
-is(story(payloads($all, $run)), 'job_started running, step_status_update a running, step_status_update a completed, '
-      . 'job_completed completed', 'kill -9 of the publisher: who listens again hears again');
+for my $point (qw(publisher-durable publisher-told))
+{
+    my $offset = -s $node->logfile;
+
+    arm_point($node, 'postgres', $point, 'kill');
+    try_value($node, 'postgres', "SELECT joborch.start_many('one', 20)");
+    wait_for_restart($node, $offset);
+    $all->{psql}->kill_kill;
+    $all = open_listener('joborch');
+    all_runs_final($node, 'postgres');
+    $run = $node->safe_psql('postgres', "SELECT joborch.start('one')");
+    pump_until($all, sub { count_ends($all)->{$run} });
+    is(story(payloads($all, $run)), 'job_started running, step_status_update a running, '
+          . 'step_status_update a completed, job_completed completed', "kill at $point: who listens again hears again");
+}
 
 $_->{psql}->kill_kill for $all, $single;
 check_invariants($node, 'postgres');
