@@ -228,9 +228,20 @@ hand_over(JoDatabase *database, Note *note, TimestampTz now, JoWakeList *wakes)
 	return true;
 }
 
+/*
+ * A request is for the dispatcher to carry out, but it holds from its commit on:
+ * no step of the run begins any more until the dispatcher has looked.
+ */
 static void
 tell_control(JoDatabase *database, int64 run_id, JoWakeList *wakes)
 {
+	JoActiveRun *run = jo_active_find(database->dboid, run_id);
+
+	if (run != NULL && run->state == JO_ACTIVE_READY)
+	{
+		jo_handout_withdraw(run);
+		run->asked = true;
+	}
 	if (database->ncontrols < JO_MAX_CONTROLS)
 		database->controls[database->ncontrols++] = run_id;
 	else

@@ -23,6 +23,7 @@ apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, JoWakeL
 {
 	bool		force = live->cancel == JO_CANCEL_FORCE || live->cancel == JO_CANCEL_TIMED_OUT;
 
+	run->asked = false;
 	run->live_tid = live->tid;
 	jo_active_set_cancel(run, live->cancel);
 	if (run->ord != live->ord || (live->paused && !run->paused))
@@ -55,6 +56,7 @@ update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live)
 		apply_row(database, run, live, &wakes);
 	else if (run != NULL)
 	{
+		run->asked = false;
 		run->reload = true;
 		(void) jo_outcome_settle(database, run, NULL, &wakes);
 	}

@@ -27,6 +27,7 @@
 #include "pool.h"
 #include "purge.h"
 #include "refill.h"
+#include "slots.h"
 #include "storage/ipc.h"
 #include "store.h"
 #include "timers.h"
@@ -237,6 +238,7 @@ serve(void)
 		timeout = Min(timeout, LOCKED_RETRY_MS);
 	if (jo_pool_grow(database, now))
 		timeout = Min(timeout, JO_POOL_GROW_MS);
+	timeout = sooner(timeout, jo_slots_insist(database, now));
 	jo_careful_mark_long(database, now);
 	jo_careful_expire(database, now);
 

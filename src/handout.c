@@ -205,7 +205,7 @@ jo_handout_publish(JoDatabase *database, JoActiveRun *run, const JoClass *self, 
 	JoStepState *state = run->fresh;
 
 	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
-	if (run->paused)
+	if (run->paused || run->asked)
 		return NULL;
 	run->fresh = run->fresh_tail = NULL;
 	while (state != NULL)

@@ -31,7 +31,7 @@ extern void jo_classes_forget(Oid dboid);
 /*
  * Moves a run's fresh steps into the lists and picks idle executors for them.
  * When self is given, the first step that its executor may run is kept back
- * and returned instead.  A run that is paused keeps its steps.
+ * and returned instead.  A run that is paused or asked about keeps its steps.
  */
 extern JoStepState *jo_handout_publish(JoDatabase *database, JoActiveRun *run,
 									   const JoClass *self, JoWakeList *wakes);

@@ -257,8 +257,8 @@ hand_out(JoDatabase *database, JoActiveRun **runs, int n)
 		if (runs[i] == NULL)
 			continue;
 		runs[i]->state = JO_ACTIVE_READY;
-		if (!is_asked_about(database, runs[i]->run_id))
-			(void) jo_outcome_settle(database, runs[i], NULL, &wakes);
+		runs[i]->asked = is_asked_about(database, runs[i]->run_id);
+		(void) jo_outcome_settle(database, runs[i], NULL, &wakes);
 	}
 	LWLockRelease(jo_shared->lock);
 	jo_wake_all(&wakes);

@@ -112,6 +112,7 @@ typedef struct JoActiveRun
 	int32		queue_id;
 	uint8		ord;			/* priority */
 	bool		paused;
+	bool		asked;			/* a request was committed: nothing begins until the dispatcher looked */
 	char		cancel;			/* JO_CANCEL_... */
 	bool		failed;			/* a step failed with on_error fail or stop */
 	bool		stopping;		/* hand out nothing more of the current phase */
@@ -203,6 +204,7 @@ typedef struct JoSlot
 	bool		marked;			/* a row in marks exists, or is being written */
 	bool		long_seen;		/* the dispatcher looked after this long step already */
 	uint64		cancel_token;	/* (generation << 32 | steps_done) at which force-cancel aims; 0: none */
+	TimestampTz insist_at;		/* when its process is terminated if it has not obeyed; 0: never */
 	bool		cancel_timed_out;	/* why: the run's time-out, not an operator */
 	uint32		steps_done;		/* [executor] */
 	XLogRecPtr	commit_lsn;		/* [executor] of the last committed step */

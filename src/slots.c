@@ -22,6 +22,7 @@
 
 #define CHAIN_MAX_STEPS 10		/* then the lists get their turn */
 #define CHAIN_MAX_USEC 5000
+#define CANCEL_GRACE_USEC (5 * USECS_PER_SEC)	/* between cancel and termination */
 #define MAX_INTERRUPTIONS 20	/* uncharged ends of one step's attempts */
 #define MIN_LIFE_USEC 100000	/* of an executor with work that makes room for another role */
 
@@ -186,6 +187,7 @@ give(JoDatabase *database, JoSlot *slot, JoStepState *state, TimestampTz now)
 	slot->outcome = JO_OUTCOME_NONE;
 	slot->self_inflicted = false;
 	slot->cancel_token = 0;
+	slot->insist_at = 0;
 	slot->cancel_timed_out = false;
 	slot->marked = false;
 	slot->long_seen = false;
@@ -378,8 +380,37 @@ jo_slot_cancel(JoSlot *slot, bool timed_out)
 	if (slot->state != JO_SLOT_BUSY || slot->work != JO_WORK_RUNNING || slot->pid == 0)
 		return;
 	slot->cancel_token = jo_slot_token(slot);
+	slot->insist_at = jo_clock_now() + CANCEL_GRACE_USEC;
 	slot->cancel_timed_out = timed_out;
 	kill(slot->pid, SIGINT);
+}
+
+/* A step can catch query_canceled and go on, but not the end of its process. */
+TimestampTz
+jo_slots_insist(const JoDatabase *database, TimestampTz now)
+{
+	TimestampTz next = 0;
+
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < jo_shared->nslots; i++)
+	{
+		JoSlot	   *slot = &jo_shared->slots[i];
+
+		if (slot->insist_at == 0 || slot->dboid != database->dboid)
+			continue;
+		if (slot->state != JO_SLOT_BUSY || slot->work != JO_WORK_RUNNING ||
+			slot->cancel_token != jo_slot_token(slot))
+			slot->insist_at = 0;
+		else if (slot->insist_at <= now)
+		{
+			slot->insist_at = 0;
+			kill(slot->pid, SIGTERM);
+		}
+		else if (next == 0 || slot->insist_at < next)
+			next = slot->insist_at;
+	}
+	LWLockRelease(jo_shared->lock);
+	return next;
 }
 
 bool

@@ -47,6 +47,12 @@ extern void jo_slot_unreserve(JoSlot *slot);
 extern void jo_slot_cancel(JoSlot *slot, bool timed_out);
 
 /*
+ * Terminates executors whose step did not obey jo_slot_cancel(); takes the lock
+ * itself.  When the next one is due, 0: none.
+ */
+extern TimestampTz jo_slots_insist(const JoDatabase *database, TimestampTz now);
+
+/*
  * The process of the slot is gone: applies what it left.  Returns true when the
  * step that it had must be recorded as failed (FATAL of its own making): the
  * slot then keeps run and step until jo_outcome_apply().

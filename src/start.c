@@ -222,13 +222,21 @@ claim_key(const JoRunRow *run)
 	JoRights	rights;
 	int64		found = 0;
 
+	bool		claimed = false;
+
 	jo_rights_raise(&rights);
 	SPI_connect();
-	SPI_execute_with_args("INSERT INTO joborch_internal.run_key (job_id, owner, idempotency_key, run_id)"
-						  " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-						  4, types, values, NULL, false, 0);
-	if (SPI_processed == 0)
-		found = find_by_key(run);
+	/* whoever has the key may be deleted between the two looks */
+	while (!claimed && found == 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_execute_with_args("INSERT INTO joborch_internal.run_key (job_id, owner, idempotency_key, run_id)"
+							  " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+							  4, types, values, NULL, false, 0);
+		claimed = SPI_processed > 0;
+		if (!claimed)
+			found = find_by_key(run);
+	}
 	SPI_finish();
 	jo_rights_restore(&rights);
 	return found;
