@@ -35,7 +35,26 @@ END
 $$;
 
 CREATE SCHEMA joborch_internal;
-REVOKE ALL ON SCHEMA joborch, joborch_internal FROM PUBLIC;
+
+-- Neither what was granted on a schema that was there before, nor what ALTER DEFAULT
+-- PRIVILEGES gives on every new one, holds here.
+DO $$
+DECLARE
+	v_grant record;
+BEGIN
+	FOR v_grant IN
+		SELECT DISTINCT n.nspname, a.grantee
+		FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) AS a
+		WHERE n.nspname OPERATOR(pg_catalog.=) ANY (ARRAY['joborch', 'joborch_internal']::pg_catalog.name[])
+			AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %I FROM %s CASCADE', v_grant.nspname,
+			CASE WHEN v_grant.grantee OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 'PUBLIC'
+				ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(v_grant.grantee))
+			END);
+	END LOOP;
+END
+$$;
 
 -- Roles belong to the cluster: another database may have made them, and they
 -- stay when the extension is dropped.
