@@ -48,6 +48,7 @@
 #include "worker.h"
 
 #define FAILED_BOOKS_PAUSE_MS 1000
+#define OVERSTAY_MS 5000		/* a step may catch its time-out, but not for longer */
 #define STATS_EVERY 64			/* steps between reports of table statistics */
 
 static JoSlot *slot = NULL;
@@ -60,6 +61,8 @@ static bool committing_end = false;
 static volatile sig_atomic_t terminated_self = false;
 static JoDatabase *volatile own_database = NULL;
 static TimeoutId long_step;		/* the step is as old as mark_running_after */
+static volatile sig_atomic_t overstayed = false;	/* the step's time-out did not stop it */
+static TimeoutId overstay;
 static bool in_step = false;
 static bool rights_checked = false;
 static Oid	incarnation = InvalidOid;	/* of the extension when the step began */
@@ -96,9 +99,11 @@ note_fatal(const ErrorData *error)
 {
 	if (!in_step || slot->work != JO_WORK_RUNNING)
 		return;
-	slot->self_inflicted = error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN || terminated_self;
-	slot->fatal_sqlstate = error->sqlerrcode;
-	strlcpy(slot->fatal_text, error->message ? error->message : "", JO_ERROR_TEXT);
+	slot->self_inflicted = error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN || terminated_self || overstayed;
+	slot->fatal_sqlstate = overstayed ? ERRCODE_JO_STEP_TIMEOUT : error->sqlerrcode;
+	strlcpy(slot->fatal_text,
+			overstayed ? "the step caught its time-out and went on" :
+			error->message ? error->message : "", JO_ERROR_TEXT);
 }
 
 static void
@@ -132,6 +137,16 @@ call_dispatcher(void)
 {
 	if (own_database != NULL)
 		jo_shmem_wake(own_database->dispatcher);
+}
+
+/* The step went on after its time-out: what cannot be cancelled is ended. */
+static void
+end_overstayed(void)
+{
+	overstayed = true;
+	InterruptPending = true;
+	ProcDiePending = true;
+	SetLatch(MyLatch);
 }
 
 static void
@@ -189,15 +204,21 @@ fire_deferred(void)
 static void
 begin_timeout(const JoStepDef *step)
 {
-	if (step->timeout > 0)
-		enable_timeout_after(STATEMENT_TIMEOUT, (int) Min((step->timeout + 999) / 1000, INT_MAX));
+	int			ms = (int) Min((step->timeout + 999) / 1000, INT_MAX - OVERSTAY_MS);
+
+	if (step->timeout == 0)
+		return;
+	enable_timeout_after(STATEMENT_TIMEOUT, ms);
+	enable_timeout_after(overstay, ms + OVERSTAY_MS);
 }
 
 static void
 end_timeout(const JoStepDef *step)
 {
-	if (step->timeout > 0)
-		disable_timeout(STATEMENT_TIMEOUT, false);
+	if (step->timeout == 0)
+		return;
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	disable_timeout(overstay, false);
 }
 
 static bool
@@ -480,6 +501,7 @@ catch_error(void)
 
 	HOLD_INTERRUPTS();
 	disable_timeout(STATEMENT_TIMEOUT, false);
+	disable_timeout(overstay, false);
 	QueryCancelPending = false;
 	in_step = false;
 	MemoryContextSwitchTo(step_context);
@@ -613,6 +635,7 @@ joborch_executor_main(Datum argument)
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_rights, (Datum) 0);
 	CacheRegisterSyscacheCallback(DATABASEOID, forget_rights, (Datum) 0);
 	long_step = RegisterTimeout(USER_TIMEOUT, call_dispatcher);
+	overstay = RegisterTimeout(USER_TIMEOUT, end_overstayed);
 	step_context = AllocSetContextCreate(TopMemoryContext, "joborch step", ALLOCSET_DEFAULT_SIZES);
 
 	for (;;)

@@ -28,5 +28,23 @@ is(value_of($node, 'postgres', "SELECT status FROM joborch.run_steps($run)"), 'c
 wait_until($node, 'postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
 pass('nothing of it goes on');
 
+# A step's own time-out can be caught as well.
+$run = value_of($node, 'postgres', q(
+	SELECT joborch.start_definition(jsonb_build_object('steps', jsonb_build_array(jsonb_build_object(
+		'name', 'deaf', 'timeout', '100 ms', 'sql', $step$
+		DO $do$
+		BEGIN
+			LOOP
+				BEGIN
+					PERFORM pg_sleep(60);
+				EXCEPTION WHEN query_canceled THEN
+					NULL;
+				END;
+			END LOOP;
+		END
+		$do$ $step$))))));
+is(wait_for_run($node, 'postgres', $run), 'failed', 'a step that catches its time-out is ended');
+is(value_of($node, 'postgres', "SELECT error ->> 'sqlstate' FROM joborch.run_steps($run)"), 'JO021', 'as timed out');
+
 check_invariants($node, 'postgres');
 done_testing();
