@@ -2,9 +2,10 @@
  * pool.c
  *		How many executors there are, and for whom.
  *
- * A class gets two executors per core at once; more only when all it has are
- * busy with steps that take long, doubling at each look: short steps gain
- * nothing from more processes than cores, long ones need one each.
+ * A class gets one executor per core at once (two at least); more only when all
+ * it has are busy with steps that take long, doubling at each look: short steps
+ * lose a third of their speed when more processes than cores take turns, long
+ * ones need one each.
  */
 #include "joborch.h"
 
@@ -21,7 +22,7 @@
 #include "txn.h"
 #include "worker.h"
 
-#define LONG_STEP_USEC 10000
+#define LONG_STEP_USEC 2000
 #define NO_SLOT_PAUSE_USEC USECS_PER_SEC
 #define LOG_INTERVAL_USEC (60 * USECS_PER_SEC)
 #define COMING_USEC (10 * USECS_PER_SEC)	/* a process that did not come by then never will */
@@ -35,7 +36,7 @@ base_size(void)
 	static int	size = 0;
 
 	if (size == 0)
-		size = Max(2, 2 * (int) sysconf(_SC_NPROCESSORS_ONLN));
+		size = Max(2, (int) sysconf(_SC_NPROCESSORS_ONLN));
 	return size;
 }
 
