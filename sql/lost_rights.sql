@@ -15,6 +15,15 @@ CREATE FUNCTION lost_job(statement text) RETURNS jsonb LANGUAGE sql AS $$
     jsonb_build_object('name', 'wait', 'sql', 'DO $do$ BEGIN FOR i IN 1 .. 1000 LOOP EXIT WHEN (SELECT open FROM lost_gate); PERFORM pg_sleep(0.01); END LOOP; END $do$'),
     jsonb_build_object('name', 'need', 'sql', statement)))
 $$;
+-- until all of the runs are being carried out
+CREATE PROCEDURE lost_reach(runs bigint[]) LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1 .. 1000 LOOP
+    EXIT WHEN (SELECT count(*) FROM joborch.workers WHERE run_id = ANY (runs)) = cardinality(runs);
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+END
+$$;
 
 SET ROLE lost_owner;
 SELECT joborch.start_definition(lost_job('SELECT 1')) AS login,
@@ -24,15 +33,7 @@ SET ROLE lost_dropped;
 SELECT joborch.start_definition(lost_job('SELECT 2')) AS owner \gset
 RESET ROLE;
 SELECT joborch.start_definition(lost_job('SELECT * FROM lost_table')) AS tab \gset
-SELECT set_config('test.runs', concat_ws(',', :login, :grants, :owner, :tab), false) \g /dev/null
-DO $$
-BEGIN
-  FOR i IN 1 .. 1000 LOOP
-    EXIT WHEN (SELECT count(*) = 4 FROM joborch.workers WHERE run_id = ANY (string_to_array(current_setting('test.runs'), ',')::bigint[]));
-    PERFORM pg_sleep(0.01);
-  END LOOP;
-END
-$$;
+CALL lost_reach(ARRAY[:login, :grants, :owner, :tab]);
 REVOKE SELECT ON lost_table FROM lost_owner;
 UPDATE lost_gate SET open = true;
 SELECT joborch.wait_for_run(:grants, '30 s') AS grants;
@@ -49,15 +50,7 @@ SET ROLE lost_dropped;
 SELECT joborch.start_definition(lost_job('SELECT 2')) AS owner \gset
 RESET ROLE;
 SELECT joborch.start_definition(lost_job('SELECT * FROM lost_table')) AS tab \gset
-SELECT set_config('test.runs', concat_ws(',', :login, :owner, :tab), false) \g /dev/null
-DO $$
-BEGIN
-  FOR i IN 1 .. 1000 LOOP
-    EXIT WHEN (SELECT count(*) = 3 FROM joborch.workers WHERE run_id = ANY (string_to_array(current_setting('test.runs'), ',')::bigint[]));
-    PERFORM pg_sleep(0.01);
-  END LOOP;
-END
-$$;
+CALL lost_reach(ARRAY[:login, :owner, :tab]);
 ALTER ROLE lost_owner NOLOGIN;
 DROP TABLE lost_table;
 DROP OWNED BY lost_dropped;

@@ -8,6 +8,8 @@
 #include "shmem.h"
 #include "utils/timestamp.h"
 
+#define LOG_INTERVAL_USEC (60 * USECS_PER_SEC)
+
 TimestampTz
 jo_clock_now(void)
 {
@@ -22,4 +24,13 @@ long
 jo_clock_ms_until(TimestampTz when, long limit)
 {
 	return Min(TimestampDifferenceMilliseconds(jo_clock_now(), when), limit);
+}
+
+bool
+jo_clock_may_log(TimestampTz *last, TimestampTz now)
+{
+	if (*last != 0 && now - *last < LOG_INTERVAL_USEC)
+		return false;
+	*last = now;
+	return true;
 }

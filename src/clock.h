@@ -14,4 +14,10 @@ extern TimestampTz jo_clock_now(void);
 /* Milliseconds from now to a time, 0 if past, at most limit; for latch time-outs. */
 extern long jo_clock_ms_until(TimestampTz when, long limit);
 
+/*
+ * For a message that would repeat: true at most once a minute for its cause, whose
+ * last time the caller keeps in *last (0: never).
+ */
+extern bool jo_clock_may_log(TimestampTz *last, TimestampTz now);
+
 #endif

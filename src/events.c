@@ -26,7 +26,6 @@
 #define FINISHED_BEFORE_POSTED (10 * USECS_PER_SEC)
 
 #define PUBLISHER_PAUSE_MS 1000	/* between two starts */
-#define LOG_EVERY_MS 60000
 
 static int	my_waiter = -1;		/* index in jo_shared->waiters */
 static bool callbacks_registered = false;
@@ -131,9 +130,8 @@ report_no_slot(TimestampTz now)
 {
 	static TimestampTz reported_at = 0;
 
-	if (reported_at != 0 && !TimestampDifferenceExceeds(reported_at, now, LOG_EVERY_MS))
+	if (!jo_clock_may_log(&reported_at, now))
 		return;
-	reported_at = now;
 	ereport(LOG,
 			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 			 errmsg("no background worker slot is free for a joborch publisher"),

@@ -39,7 +39,6 @@
 #define BACKOFF_MAX_MS 10000
 #define GOOD_LIFE_MS 60000		/* who lived so long starts again without delay */
 #define NO_SLOT_MS 5000
-#define LOG_EVERY_MS 60000
 
 /* What this process knows of a database. */
 typedef struct Known
@@ -192,14 +191,10 @@ set_backoff(Known *known, TimestampTz now)
 	else
 		known->backoff = Min(known->backoff * 2, BACKOFF_MAX_MS);
 	known->not_before = TimestampTzPlusMilliseconds(now, known->backoff);
-	if (known->logged_at == 0 ||
-		TimestampDifferenceExceeds(known->logged_at, now, LOG_EVERY_MS))
-	{
-		known->logged_at = now;
+	if (jo_clock_may_log(&known->logged_at, now))
 		ereport(LOG,
 				(errmsg("the joborch dispatcher of database %u is gone; starting it again in %ld ms",
 						known->dboid, known->backoff)));
-	}
 }
 
 static bool
@@ -263,10 +258,8 @@ look_at_entries(TimestampTz now, int *starting)
 static void
 report_no_slot(TimestampTz now)
 {
-	if (no_slot_logged_at != 0 &&
-		!TimestampDifferenceExceeds(no_slot_logged_at, now, LOG_EVERY_MS))
+	if (!jo_clock_may_log(&no_slot_logged_at, now))
 		return;
-	no_slot_logged_at = now;
 	ereport(LOG,
 			(errmsg("no background worker slot is free for a joborch dispatcher"),
 			 errhint("Raise max_worker_processes above %d and restart the server.",

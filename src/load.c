@@ -13,16 +13,14 @@
 #include "active.h"
 #include "clock.h"
 #include "cursor.h"
-#include "errors.h"
 #include "debugpoint.h"
+#include "errors.h"
 #include "failure.h"
 #include "load.h"
 #include "miscadmin.h"
 #include "outcome.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-
-#define LOG_INTERVAL_USEC (60 * USECS_PER_SEC)
 
 /*
  * Applies the rows of steps, in their order.  A row of a later phase proves that
@@ -269,9 +267,8 @@ report_no_memory(TimestampTz now)
 {
 	static TimestampTz last = 0;
 
-	if (last != 0 && now - last < LOG_INTERVAL_USEC)
+	if (!jo_clock_may_log(&last, now))
 		return;
-	last = now;
 	ereport(LOG,
 			(errcode(ERRCODE_OUT_OF_MEMORY),
 			 errmsg("out of shared memory for the steps of active runs"),

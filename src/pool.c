@@ -24,7 +24,6 @@
 
 #define LONG_STEP_USEC 2000
 #define NO_SLOT_PAUSE_USEC USECS_PER_SEC
-#define LOG_INTERVAL_USEC (60 * USECS_PER_SEC)
 #define COMING_USEC (10 * USECS_PER_SEC)	/* a process that did not come by then never will */
 
 /* The processes that this dispatcher started, by slot. */
@@ -99,9 +98,8 @@ log_no_worker_slot(TimestampTz now)
 {
 	static TimestampTz last = 0;
 
-	if (last != 0 && now - last < LOG_INTERVAL_USEC)
+	if (!jo_clock_may_log(&last, now))
 		return;
-	last = now;
 	ereport(LOG,
 			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 			 errmsg("no free worker slot for an executor"),
