@@ -65,13 +65,16 @@ sub value_of
     return $node->safe_psql($database, $sql);
 }
 
-# The same; undef if it failed (the server may be on its way down or up).
+# The same; undef if it failed (the server may be on its way down or up).  The
+# statement is an argument: written to a psql that could not connect and is gone,
+# it would end the test with EPIPE.
 sub try_value
 {
     my ($node, $database, $sql) = @_;
     my ($stdout, $stderr);
 
-    $node->psql($database, $sql, stdout => \$stdout, stderr => \$stderr, on_error_stop => 1) == 0
+    $node->psql($database, '', extra_params => [ '-c', $sql ],
+        stdout => \$stdout, stderr => \$stderr) == 0
       or return;
     return $stdout;
 }
