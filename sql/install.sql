@@ -14,7 +14,7 @@ WHERE p.pronamespace IN ('joborch'::regnamespace, 'joborch_internal'::regnamespa
 
 -- functions in SQL that callers reach without joborch_call fix their search_path, or are inlined or fully qualified
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-WHERE p.pronamespace = 'joborch'::regnamespace AND l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS NULL;
+WHERE p.pronamespace = 'joborch'::regnamespace AND l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS NULL AND p.prosqlbody IS NULL;
 
 -- nothing is granted to PUBLIC
 SELECT p.oid::regprocedure FROM pg_proc p

@@ -44,7 +44,7 @@ SELECT test.refused(format('SELECT joborch.start(%L, %L)', 'typed', i)) FROM unn
 	'{"n": 3, "list": [1, "2"]}', '{"n": 3, "other": 1}', '{"n": 99, "mode": 1, "other": 1}']) AS i;
 SELECT test.refused($$SELECT joborch.start_many('typed', input_list => '[{"n": 1}, {"n": 99}]')$$);
 SELECT count(*) FROM joborch.list_runs(job => 'typed');
-SELECT code, path, message FROM joborch.validate_job('{"input": {"properties": {"a": {"type": "colour"}, "b": {"type": "string", "if": {}}}, "required": ["c"]}, "steps": [{"name": "s", "sql": "SELECT 1"}]}') ORDER BY path, code;
+SELECT code, path, message FROM joborch.validate_job('{"input": {"properties": {"a": {"type": "colour"}, "b": {"type": "string", "dependencies": {}}}, "required": ["c"]}, "steps": [{"name": "s", "sql": "SELECT 1"}]}') ORDER BY path, code;
 
 -- idempotency: the same key is the same run, for the same job and owner
 SELECT joborch.start('starter', '{"n": 1}', idempotency_key => 'once') AS run \gset

@@ -14,6 +14,7 @@
 
 #include "active.h"
 #include "common/hashfn.h"
+#include "items.h"
 
 static int32 *
 bucket_of(Oid dboid, int64 run_id)
@@ -66,6 +67,19 @@ jo_active_enter(JoDatabase *database, int64 run_id, JoRunState state)
 	return run;
 }
 
+void
+jo_active_set_live(JoActiveRun *run, const JoLiveRow *live)
+{
+	run->version_id = live->version_id;
+	run->owner = live->owner;
+	run->queue_id = live->queue_id;
+	run->ord = live->ord;
+	run->live_tid = live->tid;
+	run->parent_run_id = live->parent_run_id;
+	run->parent_step = live->parent_step;
+	run->parent_item = live->parent_item;
+}
+
 static void
 unhash(JoActiveRun *run)
 {
@@ -84,6 +98,8 @@ jo_active_remove(JoActiveRun *run)
 	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
 	Assert(run->state != JO_ACTIVE_FREE && !run->todo && run->in_flight == 0);
 	unhash(run);
+	if (run->shape != NULL && run->shape->has_items && run->steps != NULL)
+		jo_items_free_all(run);
 	if (DsaPointerIsValid(run->steps_dp))
 		dsa_free(jo_shmem_area(), run->steps_dp);
 	if (run->shape != NULL)
@@ -124,13 +140,13 @@ count_phase(const JoActiveRun *run, uint8 phase)
 }
 
 void
-jo_active_ready(JoActiveRun *run, int step)
+jo_active_ready(JoActiveRun *run, JoStepState *state)
 {
-	JoStepState *state = &run->steps[step];
-
-	Assert(state->class == NULL);
+	Assert(state->class == NULL && !JO_STEP_IS_FINAL(state->status));
 	if (state->status == JO_STEP_RETRYING)
 		run->retrying--;
+	else if (state->status == JO_STEP_WAITING)
+		run->waiting--;
 	state->status = JO_STEP_QUEUED;
 	state->next = NULL;
 	run->ready++;
@@ -141,28 +157,61 @@ jo_active_ready(JoActiveRun *run, int step)
 	run->fresh_tail = state;
 }
 
-void
-jo_active_await_retry(JoActiveRun *run, int step)
+/* Takes a step out of the fresh chain; it is QUEUED no more. */
+static void
+unready(JoActiveRun *run, JoStepState *state)
 {
-	JoStepState *state = &run->steps[step];
-	JoStepState **link = &run->fresh;
+	JoStepState *before = NULL;
+	JoStepState *here = run->fresh;
 
 	Assert(state->status == JO_STEP_QUEUED && state->class == NULL);
-	run->fresh_tail = NULL;
-	while (*link != NULL)
-	{
-		if (*link == state)
-			*link = state->next;
-		else
-		{
-			run->fresh_tail = *link;
-			link = &(*link)->next;
-		}
-	}
+	for (; here != state; here = here->next)
+		before = here;
+	if (before == NULL)
+		run->fresh = state->next;
+	else
+		before->next = state->next;
+	if (run->fresh_tail == state)
+		run->fresh_tail = before;
 	state->next = NULL;
-	state->status = JO_STEP_RETRYING;
+	state->status = JO_STEP_PENDING;
 	run->ready--;
-	run->retrying++;
+}
+
+void
+jo_active_await(JoActiveRun *run, JoStepState *state, char status)
+{
+	Assert(status == JO_STEP_RETRYING || status == JO_STEP_WAITING);
+	if (state->status == JO_STEP_QUEUED)
+		unready(run, state);
+	Assert(state->status == JO_STEP_PENDING || state->status == JO_STEP_RUNNING);
+	state->status = status;
+	state->resumed = status == JO_STEP_WAITING;
+	if (status == JO_STEP_WAITING)
+		run->waiting++;
+	else
+		run->retrying++;
+}
+
+/* A waiting step looks again; one that is being executed does when it has said that it waits. */
+void
+jo_active_wake(JoActiveRun *run, JoStepState *state)
+{
+	if (state->status == JO_STEP_WAITING || state->status == JO_STEP_RETRYING)
+		jo_active_ready(run, state);
+	else if (state->status == JO_STEP_RUNNING)
+		state->woken = true;
+}
+
+void
+jo_active_init_state(JoActiveRun *run, JoStepState *state, int step, int32 item)
+{
+	MemSet(state, 0, sizeof(JoStepState));
+	state->run = run;
+	state->step = step;
+	state->item = item;
+	state->status = JO_STEP_PENDING;
+	state->slot = -1;
 }
 
 static void
@@ -172,7 +221,7 @@ release_roots(JoActiveRun *run)
 		if (run->shape->steps[i].phase == run->phase &&
 			run->shape->steps[i].nparents == 0 &&
 			run->steps[i].status == JO_STEP_PENDING)
-			jo_active_ready(run, i);
+			jo_active_ready(run, &run->steps[i]);
 }
 
 void
@@ -182,13 +231,7 @@ jo_active_init_steps(JoActiveRun *run, JoShape *shape, JoStepState *steps)
 	run->steps = steps;
 	run->unresolved = shape->nsteps;
 	for (int i = 0; i < shape->nsteps; i++)
-	{
-		MemSet(&steps[i], 0, sizeof(JoStepState));
-		steps[i].run = run;
-		steps[i].step = i;
-		steps[i].status = JO_STEP_PENDING;
-		steps[i].slot = -1;
-	}
+		jo_active_init_state(run, &steps[i], i, JO_NO_ITEM);
 	run->phase = JO_PHASE_MAIN;
 	run->phase_unresolved = count_phase(run, run->phase);
 	release_roots(run);
@@ -211,6 +254,22 @@ typedef enum Decision
 	DECIDE_SKIP
 } Decision;
 
+/*
+ * The end of a container comes when all its steps are final, or enough of its
+ * branches completed; what became of it is for its own execution to say.
+ */
+static Decision
+decide_close(const JoShapeStep *shape, const JoStepState *state)
+{
+	int			done = state->completed_parents + state->failed_parents + state->skipped_parents;
+
+	if (shape->enough > 0 && state->enough >= shape->enough)
+		return DECIDE_READY;
+	if (done < shape->nparents)
+		return DECIDE_WAIT;
+	return state->open_ended_badly ? DECIDE_SKIP : DECIDE_READY;
+}
+
 /* What a step's trigger rule says of its parents' statuses so far. */
 static Decision
 decide(const JoShapeStep *shape, const JoStepState *state)
@@ -219,14 +278,18 @@ decide(const JoShapeStep *shape, const JoStepState *state)
 	int			failed = state->failed_parents;
 	int			done = completed + failed + state->skipped_parents;
 
+	if (shape->part == JO_PART_CLOSE)
+		return decide_close(shape, state);
 	if (shape->rule == JO_RULE_ONE_SUCCESS && completed > 0)
 		return DECIDE_READY;
 	if (shape->rule == JO_RULE_ONE_FAILED && failed > 0)
 		return DECIDE_READY;
+	if (shape->enough > 0 && completed >= shape->enough)
+		return DECIDE_READY;
 	if (done < shape->nparents)
 		return DECIDE_WAIT;
 	/* whatever the rule, a step of which every parent was skipped is skipped */
-	if (completed + failed == 0)
+	if (completed + failed == 0 || shape->enough > 0)
 		return DECIDE_SKIP;
 	switch (shape->rule)
 	{
@@ -243,21 +306,26 @@ decide(const JoShapeStep *shape, const JoStepState *state)
 	}
 }
 
-/* The one place where a step gets a final status. */
-static void
-settle(JoActiveRun *run, int step, char status)
+void
+jo_active_leave(JoActiveRun *run, JoStepState *state)
 {
-	JoStepState *state = &run->steps[step];
-	const JoShapeStep *shape = &run->shape->steps[step];
-
-	Assert(JO_STEP_IS_FINAL(status) && !JO_STEP_IS_FINAL(state->status));
 	Assert(state->class == NULL);
-	if (state->status == JO_STEP_RETRYING)
+	if (state->status == JO_STEP_QUEUED)
+		unready(run, state);
+	else if (state->status == JO_STEP_RETRYING)
 		run->retrying--;
-	state->status = status;
-	run->unresolved--;
-	if (shape->phase == run->phase)
-		run->phase_unresolved--;
+	else if (state->status == JO_STEP_WAITING)
+	{
+		run->waiting--;
+		run->has_orphans = true;
+	}
+}
+
+static void
+count_final(JoActiveRun *run, const JoShapeStep *shape, char status)
+{
+	if (!shape->counted)
+		return;
 	switch (status)
 	{
 		case JO_STEP_COMPLETED:
@@ -270,27 +338,76 @@ settle(JoActiveRun *run, int step, char status)
 			run->nskipped++;
 			break;
 	}
+}
+
+/* The one place where a step gets a final status. */
+static void
+settle(JoActiveRun *run, JoStepState *state, char status)
+{
+	const JoShapeStep *shape = &run->shape->steps[state->step];
+
+	Assert(JO_STEP_IS_FINAL(status) && !JO_STEP_IS_FINAL(state->status));
+	jo_active_leave(run, state);
+	state->status = status;
+	run->unresolved--;
+	if (shape->phase == run->phase)
+		run->phase_unresolved--;
+	count_final(run, shape, status);
+	if (shape->ends_run)
+		run->stopping |= status == JO_STEP_COMPLETED || status == JO_STEP_FAILED;
+	run->to_trim |= shape->is_race && run->shape->steps[state->step].part == JO_PART_CLOSE;
 	if (status != JO_STEP_FAILED || shape->on_error == JO_ON_ERROR_CONTINUE)
+		return;
+	/* inside a container, its end fails instead */
+	if (shape->scope >= 0 && shape->on_error != JO_ON_ERROR_STOP && !shape->ends_run)
 		return;
 	if (shape->phase != JO_PHASE_ON_FAILURE)
 	{
 		run->failed = true;
 		if (run->failed_step < 0)
-			run->failed_step = step;
+			run->failed_step = state->step;
 	}
 	if (shape->on_error == JO_ON_ERROR_STOP)
 		run->stopping = true;
 }
 
-/* Tells one dependent that a parent is final; true if that made it skipped. */
-static bool
-tell_dependent(JoActiveRun *run, int step, int parent)
+/* What a parent's final status is to one that depends on it in this way. */
+static char
+status_along(const JoActiveRun *run, const JoShapeEdge *edge, int parent, int32 taken)
 {
-	JoStepState *state = &run->steps[step];
 	char		status = run->steps[parent].status;
 
+	switch (edge->on)
+	{
+		case JO_EDGE_SUCCESS:
+			return status == JO_STEP_FAILED ? JO_STEP_SKIPPED : status;
+		case JO_EDGE_FAILURE:
+			if (status == JO_STEP_FAILED)
+				return JO_STEP_COMPLETED;
+			return status == JO_STEP_COMPLETED ? JO_STEP_SKIPPED : status;
+		case JO_EDGE_DONE:
+			return status == JO_STEP_FAILED ? JO_STEP_COMPLETED : status;
+		case JO_EDGE_CLOSE:
+			return status;
+		case JO_EDGE_BRANCH:
+			if (status == JO_STEP_COMPLETED)
+				return edge->branch == taken ? status : JO_STEP_SKIPPED;
+			break;
+		default:
+			break;
+	}
 	if (status == JO_STEP_FAILED && run->shape->steps[parent].on_error == JO_ON_ERROR_CONTINUE)
-		status = JO_STEP_COMPLETED;
+		return JO_STEP_COMPLETED;
+	return status;
+}
+
+/* Tells one dependent that a parent is final; true if that made it skipped. */
+static bool
+tell_dependent(JoActiveRun *run, const JoShapeEdge *edge, int parent, int32 taken)
+{
+	JoStepState *state = &run->steps[edge->step];
+	char		status = status_along(run, edge, parent, taken);
+
 	if (status == JO_STEP_COMPLETED)
 		state->completed_parents++;
 	else if (status == JO_STEP_FAILED)
@@ -299,27 +416,41 @@ tell_dependent(JoActiveRun *run, int step, int parent)
 		state->skipped_parents++;
 	if (status == JO_STEP_CANCELLED)
 		state->cancelled_parent = true;
+	if (edge->on == JO_EDGE_CLOSE)
+	{
+		state->enough += status == JO_STEP_COMPLETED && edge->branch >= 0;
+		state->open_ended_badly |= run->shape->steps[parent].part == JO_PART_OPEN &&
+			run->shape->steps[parent].scope == run->shape->steps[edge->step].scope &&
+			status != JO_STEP_COMPLETED && status != JO_STEP_FAILED;
+	}
 
-	if (state->status != JO_STEP_PENDING)
+	if (state->status != JO_STEP_PENDING || state->items != NULL)
 		return false;
-	switch (decide(&run->shape->steps[step], state))
+	switch (decide(&run->shape->steps[edge->step], state))
 	{
 		case DECIDE_READY:
-			jo_active_ready(run, step);
+			if (run->shape->steps[edge->step].part != JO_PART_EACH)
+				jo_active_ready(run, state);
+			else if (taken > 0)
+				jo_items_open(run, state, taken);
+			else
+			{
+				settle(run, state, JO_STEP_COMPLETED);
+				return true;
+			}
 			return false;
 		case DECIDE_SKIP:
-			settle(run, step, state->cancelled_parent ? JO_STEP_CANCELLED : JO_STEP_SKIPPED);
+			settle(run, state, state->cancelled_parent ? JO_STEP_CANCELLED : JO_STEP_SKIPPED);
 			return true;
 		default:
 			return false;
 	}
 }
 
-/* Tells all dependents, and theirs as far as steps are skipped. */
+/* Tells all dependents, and theirs as far as steps are final at once. */
 static void
-propagate(JoActiveRun *run, int step)
+propagate(JoActiveRun *run, JoStepState *first, int32 taken)
 {
-	JoStepState *first = &run->steps[step];
 	JoStepState *last = first;
 
 	first->next = NULL;
@@ -329,11 +460,11 @@ propagate(JoActiveRun *run, int step)
 
 		for (int i = 0; i < shape->nsuccessors; i++)
 		{
-			int			successor = run->shape->successors[shape->first_successor + i];
+			const JoShapeEdge *edge = &run->shape->successors[shape->first_successor + i];
 
-			if (tell_dependent(run, successor, state->step))
+			if (tell_dependent(run, edge, state->step, state == first ? taken : -1))
 			{
-				last->next = &run->steps[successor];
+				last->next = &run->steps[edge->step];
 				last = last->next;
 				last->next = NULL;
 			}
@@ -347,43 +478,134 @@ skip_phase(JoActiveRun *run)
 {
 	for (int i = 0; i < run->shape->nsteps; i++)
 		if (run->shape->steps[i].phase == run->phase && !JO_STEP_IS_FINAL(run->steps[i].status))
-			settle(run, i, JO_STEP_SKIPPED);
+			settle(run, &run->steps[i], JO_STEP_SKIPPED);
+}
+
+/*
+ * Compensations run one after the other, that of the last step first, and only
+ * of steps that completed.
+ */
+static void
+release_compensation(JoActiveRun *run)
+{
+	for (int i = run->shape->nsteps - 1; i >= 0; i--)
+	{
+		JoStepState *state = &run->steps[i];
+		int			undone = run->shape->steps[i].compensates;
+
+		if (run->shape->steps[i].phase != JO_PHASE_COMPENSATE || JO_STEP_IS_FINAL(state->status))
+			continue;
+		if (run->steps[undone].status != JO_STEP_COMPLETED)
+		{
+			settle(run, state, JO_STEP_SKIPPED);
+			continue;
+		}
+		if (state->status == JO_STEP_PENDING)
+			jo_active_ready(run, state);
+		return;
+	}
+}
+
+static bool
+is_phase_wanted(const JoActiveRun *run)
+{
+	bool		cancelled = run->cancel != JO_CANCEL_NONE;
+
+	if (run->phase == JO_PHASE_COMPENSATE)
+		return run->failed || cancelled;
+	if (run->phase == JO_PHASE_ON_FAILURE)
+		return run->failed && !cancelled;
+	return true;
 }
 
 /* Opens the next phase while the open one is all final. */
 static void
 open_phases(JoActiveRun *run)
 {
+	if (run->phase == JO_PHASE_COMPENSATE && run->phase_unresolved > 0)
+		release_compensation(run);
 	while (run->phase_unresolved == 0 && run->unresolved > 0)
 	{
 		run->phase++;
 		Assert(run->phase <= JO_PHASE_FINALLY);
 		run->stopping = false;
 		run->phase_unresolved = count_phase(run, run->phase);
-		if (run->phase == JO_PHASE_ON_FAILURE &&
-			(!run->failed || run->cancel != JO_CANCEL_NONE))
+		if (!is_phase_wanted(run))
 			skip_phase(run);
+		else if (run->phase == JO_PHASE_COMPENSATE)
+			release_compensation(run);
 		else
 			release_roots(run);
 	}
+}
+
+/* Gives a step that is not being executed its status; false if it is (or an item of it). */
+static bool
+stop_step(JoActiveRun *run, JoStepState *state, char status)
+{
+	if (JO_STEP_IS_FINAL(state->status))
+		return false;
+	if (state->status == JO_STEP_RUNNING)
+		return false;
+	if (state->items != NULL)
+	{
+		if (!jo_items_stop(run, state, status))
+			return false;
+		status = jo_items_stopped_as(run, state);
+	}
+	settle(run, state, status);
+	return true;
 }
 
 void
 jo_active_stop(JoActiveRun *run, char status)
 {
 	run->stopping = true;
-	for (JoStepState *state = run->fresh; state != NULL; state = state->next)
-		run->ready--;
-	run->fresh = run->fresh_tail = NULL;
+	for (int i = 0; i < run->shape->nsteps; i++)
+		if (run->shape->steps[i].phase == run->phase)
+			(void) stop_step(run, &run->steps[i], status);
+	open_phases(run);
+}
+
+/* Is the step inside of a container, however deep? */
+static bool
+is_inside(const JoActiveRun *run, int step, int close)
+{
+	int			scope = run->shape->steps[step].scope;
+
+	while (scope >= 0 && scope != close)
+		scope = run->shape->steps[scope].scope;
+	return scope == close;
+}
+
+void
+jo_active_trim(JoActiveRun *run)
+{
+	run->to_trim = false;
 	for (int i = 0; i < run->shape->nsteps; i++)
 	{
 		JoStepState *state = &run->steps[i];
 
-		if (run->shape->steps[i].phase == run->phase &&
-			!JO_STEP_IS_FINAL(state->status) && state->status != JO_STEP_RUNNING)
-			settle(run, i, status);
+		if (run->shape->steps[i].is_race && JO_STEP_IS_FINAL(state->status))
+		{
+			for (int inner = 0; inner < i; inner++)
+				if (is_inside(run, inner, i))
+					(void) stop_step(run, &run->steps[inner], JO_STEP_CANCELLED);
+		}
+		else if (state->items != NULL && state->items->stopped && stop_step(run, state, JO_STEP_SKIPPED))
+			propagate(run, state, -1);
 	}
 	open_phases(run);
+}
+
+bool
+jo_active_is_obsolete(const JoActiveRun *run, const JoStepState *state)
+{
+	for (int scope = run->shape->steps[state->step].scope; scope >= 0;
+		 scope = run->shape->steps[scope].scope)
+		if (run->shape->steps[scope].is_race && JO_STEP_IS_FINAL(run->steps[scope].status))
+			return true;
+	return false;
 }
 
 void
@@ -396,10 +618,19 @@ jo_active_set_cancel(JoActiveRun *run, char cancel)
 }
 
 void
-jo_active_resolve(JoActiveRun *run, int step, char status)
+jo_active_resolve(JoActiveRun *run, JoStepState *state, char status, int32 taken)
 {
-	settle(run, step, status);
-	propagate(run, step);
+	if (state->item != JO_NO_ITEM)
+	{
+		char		whole = jo_items_resolve(run, state, status);
+
+		if (whole == 0)
+			return;
+		state = &run->steps[state->step];
+		status = whole;
+	}
+	settle(run, state, status);
+	propagate(run, state, taken);
 	open_phases(run);
 }
 

@@ -12,12 +12,16 @@
 
 #include "defcache.h"
 #include "shmem.h"
+#include "store.h"
 
 /* The run in memory; NULL if it is not there.  Shared lock suffices. */
 extern JoActiveRun *jo_active_find(Oid dboid, int64 run_id);
 
 /* Enters a run; NULL when memory for runs is all taken.  Must not be there yet. */
 extern JoActiveRun *jo_active_enter(JoDatabase *database, int64 run_id, JoRunState state);
+
+/* What the row in live says that does not change while the run is in memory, but for recover. */
+extern void jo_active_set_live(JoActiveRun *run, const JoLiveRow *live);
 
 /* Removes a run; none of its steps may be in a list, it may not be in todo. */
 extern void jo_active_remove(JoActiveRun *run);
@@ -49,8 +53,16 @@ extern bool jo_active_alloc_steps(const JoShape *shape, dsa_pointer *steps);
 extern void jo_active_begin(JoActiveRun *run, JoShape *shape, dsa_pointer steps);
 extern void jo_active_init_steps(JoActiveRun *run, JoShape *shape, JoStepState *steps);
 
-/* A step reached a final status: its dependents become fresh or are skipped. */
-extern void jo_active_resolve(JoActiveRun *run, int step, char status);
+/* A state that is pending, of a step or of one of its items. */
+extern void jo_active_init_state(JoActiveRun *run, JoStepState *state, int step, int32 item);
+
+/*
+ * A step reached a final status: its dependents become fresh or are skipped.
+ * taken: the branch it took, or how many items it counted; -1: neither.  Of an
+ * item, this is the step's end only if it was the last one.  It may be in the
+ * fresh chain, but in no list.
+ */
+extern void jo_active_resolve(JoActiveRun *run, JoStepState *state, char status, int32 taken);
 
 /*
  * Nothing more of the open phase is handed out: every step of it that is not
@@ -58,14 +70,29 @@ extern void jo_active_resolve(JoActiveRun *run, int step, char status);
  */
 extern void jo_active_stop(JoActiveRun *run, char status);
 
+/*
+ * The same for the steps of races that are over, which are cancelled, and for the
+ * items of steps of which one failed (run->to_trim).
+ */
+extern void jo_active_trim(JoActiveRun *run);
+
+/* Before a state gets a final status: it is in no chain and no count any more. */
+extern void jo_active_leave(JoActiveRun *run, JoStepState *state);
+
+/* Is it inside of a race that is over? */
+extern bool jo_active_is_obsolete(const JoActiveRun *run, const JoStepState *state);
+
 /* Takes over live.cancel: a request, or the run's own time-out, which fails it. */
 extern void jo_active_set_cancel(JoActiveRun *run, char cancel);
 
 /* A step is ready (again): joins the fresh chain. */
-extern void jo_active_ready(JoActiveRun *run, int step);
+extern void jo_active_ready(JoActiveRun *run, JoStepState *state);
 
-/* A fresh step waits for its next attempt after all (its timer tells when). */
-extern void jo_active_await_retry(JoActiveRun *run, int step);
+/* A fresh or running step has to wait: RETRYING (for its timer) or WAITING. */
+extern void jo_active_await(JoActiveRun *run, JoStepState *state, char status);
+
+/* What a step waits for may have come: it is executed again, at once or when it has said that it waits. */
+extern void jo_active_wake(JoActiveRun *run, JoStepState *state);
 
 /* Everything resolved and nothing in flight? */
 extern bool jo_active_is_done(const JoActiveRun *run);

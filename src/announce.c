@@ -108,11 +108,7 @@ reserve(const JoLiveRow *live)
 		run = jo_active_enter(database, live->run_id, JO_ACTIVE_RESERVED);
 		if (run != NULL)
 		{
-			run->version_id = live->version_id;
-			run->owner = live->owner;
-			run->queue_id = live->queue_id;
-			run->ord = live->ord;
-			run->live_tid = live->tid;
+			jo_active_set_live(run, live);
 			jo_active_begin(run, shape, steps);
 			nreserved++;
 		}
@@ -242,10 +238,7 @@ tell_control(JoDatabase *database, int64 run_id, JoWakeList *wakes)
 		jo_handout_withdraw(run);
 		run->asked = true;
 	}
-	if (database->ncontrols < JO_MAX_CONTROLS)
-		database->controls[database->ncontrols++] = run_id;
-	else
-		database->reload = true;
+	jo_shmem_control(database, run_id);
 	jo_wake_add(wakes, database->dispatcher);
 }
 

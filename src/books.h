@@ -17,6 +17,7 @@ typedef struct JoAttempt
 {
 	int64		run_id;
 	int32		step;
+	int32		item;
 	int32		attempt;
 	int32		epoch;
 	int32		epoch_attempts; /* tries charged before this one, since the last recover */
@@ -24,9 +25,21 @@ typedef struct JoAttempt
 	TimestampTz run_started_at;
 	int64		version_id;
 	bool		traced;			/* its row in attempt is there since before it began */
+	int32		taken;			/* what a completed flow step decided, or JO_NOTHING_TAKEN */
+	bool		waited;			/* it waited before: */
+	JoWaitRow	wait;			/* its row */
 } JoAttempt;
 
 extern void jo_books_attempt(const JoSlot *slot, JoAttempt *attempt);
+
+/*
+ * The step waits, for what *wait says: a row in wait, new or changed, and a timer
+ * at wait->look_at if there is to be one.  *timer_due is when, 0: none.
+ */
+extern void jo_books_wait(const JoAttempt *attempt, JoWaitRow *wait, TimestampTz *timer_due);
+
+/* The step does not wait any more: its row in wait and its timer go. */
+extern void jo_books_leave_wait(const JoWaitRow *wait, int32 epoch);
 
 /*
  * The step is final.  A row in attempt is added unless it simply succeeded at

@@ -1,6 +1,6 @@
 /*
  * controls.c
- *		Requests of others: cancel, pause, resume, recover, a changed priority.
+ *		Requests of others: cancel, pause, resume, recover, a changed priority, signals.
  *
  * A request changes rows in its own transaction and announces the run at its
  * commit.  The dispatcher reads the rows with a snapshot taken after the
@@ -12,10 +12,20 @@
 #include "active.h"
 #include "controls.h"
 #include "events.h"
+#include "items.h"
 #include "load.h"
 #include "outcome.h"
 #include "slots.h"
 #include "txn.h"
+
+/* A signal or a decision may be there for it. */
+static void
+wake_hearing(JoActiveRun *run, JoStepState *state, void *argument)
+{
+	(void) argument;
+	if (run->shape->steps[state->step].hears && state->status != JO_STEP_RETRYING)
+		jo_active_wake(run, state);
+}
 
 /* Takes over what a request changed in the row of a run in memory. */
 static void
@@ -29,12 +39,14 @@ apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, JoWakeL
 	if (run->ord != live->ord || (live->paused && !run->paused))
 		jo_handout_withdraw(run);
 	if (live->paused && !run->paused)
-		jo_outcome_tell(database, run, -1, JO_EVENT_STATUS_PAUSED, 0, InvalidXLogRecPtr);
+		jo_outcome_tell(database, run, -1, JO_NO_ITEM, JO_EVENT_STATUS_PAUSED, 0, InvalidXLogRecPtr);
 	run->ord = live->ord;
 	run->paused = live->paused;
 	for (int i = 0; force && i < jo_shared->nslots; i++)
 		if (jo_shared->slots[i].run == run)
 			jo_slot_cancel(&jo_shared->slots[i], live->cancel == JO_CANCEL_TIMED_OUT);
+	if (run->shape->may_wait)
+		jo_items_visit(run, wake_hearing, NULL);
 	(void) jo_outcome_settle(database, run, NULL, wakes);
 }
 

@@ -18,12 +18,15 @@
 static const char *const job_keys[] = {
 	"description", "input", "vars", "defaults", "timeout", "queue", "priority", "tags",
 	"max_recovery_attempts", "durability", "output", "steps", "on_failure", "finally",
-	"metadata", "run_as", "owner", "retention", "draft", NULL
+	"metadata", "run_as", "owner", "retention", "draft", "concurrency", NULL
 };
+
+/* What the text of a body has; see defbody.c. */
+static const char *const body_keys[] = {"steps", "defaults", "outer", "run_as", NULL};
 
 /* Keys of the design that are not built yet; nodes and edges are the visual form. */
 static const char *const unbuilt_keys[] = {
-	"concurrency", "run_retry", "on_timeout", "compensate", "cache", "foreach", "nodes", "edges",
+	"run_retry", "on_timeout", "compensate", "cache", "foreach", "nodes", "edges",
 	"connections", NULL
 };
 
@@ -57,7 +60,9 @@ read_job_settings(JoDefReader *reader, const cJSON *json, const JoPath *top)
 		definition->vars = jo_json_print(member);
 	}
 	if ((member = jo_def_get(json, top, "output", &at)) != NULL)
-		definition->output = jo_def_value(reader, member, &at);
+		definition->output = jo_def_read_template(reader, member, &at, 0);
+	if ((member = jo_def_get(json, top, "concurrency", &at)) != NULL)
+		definition->concurrency = jo_def_read_concurrency(reader, member, &at);
 }
 
 static void
@@ -103,37 +108,59 @@ check_job_details(JoDefReader *reader, const cJSON *json, const JoPath *top)
 		jo_def_bool(reader, member, &at, &draft);
 }
 
+/* Everything but the steps. */
 static void
 read_job(JoDefReader *reader)
 {
-	static const JoPath top = {NULL, NULL, 0};
 	const cJSON *json = reader->root;
-	JoDefinition *definition = reader->definition;
+	const JoPath *top = reader->top;
+	const cJSON *outer;
 	const cJSON *member;
 	JoPath		at;
 
+	if (reader->depth == 0)
+		jo_def_check_duplicate_keys(reader, json, top);
+	outer = jo_def_get(json, top, "outer", &at);
+	if (outer != NULL && !reader->hooks->from_user && reader->depth == 0)
+		jo_def_read_outer(reader, outer, &at);
+	jo_def_check_keys(reader, json, top, "a definition",
+					  reader->definition->outer != NULL ? body_keys : job_keys, unbuilt_keys);
+	read_job_settings(reader, json, top);
+	read_run_as(reader, json, top);
+	check_job_details(reader, json, top);
+	reader->defaults_json = jo_def_get(json, top, "defaults", &at);
+	jo_def_read_defaults(reader, reader->defaults_json, &at);
+	if ((member = jo_def_get(json, top, "input", &at)) != NULL)
+		jo_def_read_input(reader, member, &at);
+}
+
+void
+jo_def_read_definition(JoDefReader *reader)
+{
+	JoDefinition *definition = reader->definition;
+
 	definition->priority = 2;
 	definition->max_recovery_attempts = 3;
-	jo_def_check_duplicate_keys(reader, json, &top);
-	jo_def_check_keys(reader, json, &top, "a definition", job_keys, unbuilt_keys);
-	read_job_settings(reader, json, &top);
-	read_run_as(reader, json, &top);
-	check_job_details(reader, json, &top);
-	member = jo_def_get(json, &top, "defaults", &at);
-	jo_def_read_defaults(reader, member, &at);
-	if ((member = jo_def_get(json, &top, "input", &at)) != NULL)
-		jo_def_read_input(reader, member, &at);
-
+	reader->step_index = -1;
+	/* the body of a step has no keys of a job */
+	if (reader->up == NULL)
+		read_job(reader);
 	jo_def_collect_steps(reader);
+	if (reader->too_many)
+		return;
 	for (int i = 0; i < definition->nsteps; i++)
 	{
-		reader->step = definition->steps[i].name;
+		reader->step = definition->steps[i].shown;
+		reader->step_index = i;
 		jo_def_read_step(reader, &definition->steps[i]);
 	}
 	reader->step = NULL;
+	reader->step_index = -1;
 	jo_def_index_names(reader);
 	jo_def_read_dependencies(reader);
 	jo_def_check_cycles(reader);
+	jo_def_find_ancestors(reader);
+	jo_def_read_bodies(reader);
 	jo_def_check_references(reader);
 }
 
@@ -141,7 +168,6 @@ read_job(JoDefReader *reader)
 static cJSON *
 parse_text(JoDefReader *reader, const char *text, size_t length)
 {
-	static const JoPath top = {NULL, NULL, 0};
 	char	   *error;
 	cJSON	   *json = jo_json_parse(text, length, &error);
 	char	   *ignored;
@@ -149,9 +175,9 @@ parse_text(JoDefReader *reader, const char *text, size_t length)
 	if (json == NULL)
 		jo_def_report(reader,
 					  jo_json_check(text, length, &ignored) == JO_JSON_SYNTAX ? "syntax_error" : "limit_exceeded",
-					  &top, NULL, "%s", error);
+					  reader->top, NULL, "%s", error);
 	else if (!cJSON_IsObject(json))
-		jo_def_report(reader, "schema_error", &top, NULL, "a definition is a JSON object");
+		jo_def_report(reader, "schema_error", reader->top, NULL, "a definition is a JSON object");
 	return json;
 }
 
@@ -159,6 +185,8 @@ JoDefinition *
 jo_definition_parse(const char *json, size_t length, const JoDefinitionHooks *hooks,
 					JoFindings *findings)
 {
+	static const JoPath top = {NULL, NULL, 0};
+	JoDefNames	names = {0};
 	JoDefReader reader;
 	cJSON	   *root;
 	int			errors_before = findings->nerrors;
@@ -166,6 +194,9 @@ jo_definition_parse(const char *json, size_t length, const JoDefinitionHooks *ho
 	memset(&reader, 0, sizeof(reader));
 	reader.findings = findings;
 	reader.hooks = hooks;
+	reader.top = &top;
+	reader.names = &names;
+	reader.number = names.nreaders++;
 	reader.definition = palloc0(sizeof(JoDefinition));
 	root = parse_text(&reader, json, length);
 	reader.root = root;
@@ -174,7 +205,10 @@ jo_definition_parse(const char *json, size_t length, const JoDefinitionHooks *ho
 	PG_TRY();
 	{
 		if (cJSON_IsObject(root))
-			read_job(&reader);
+		{
+			jo_def_read_definition(&reader);
+			jo_def_check_all_names(&reader);
+		}
 	}
 	PG_FINALLY();
 	{

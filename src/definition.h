@@ -3,13 +3,14 @@
  *		A job's definition: from JSON text to a checked JoDefinition.
  *
  * Steps are kept in one flat array in the order they are written (job steps,
- * then on_failure, then finally): a step's index is its identity in the rows
+ * then compensations, on_failure, finally): a step's index is its identity in the rows
  * (step.step), stable for a version.
  */
 #ifndef JO_DEFINITION_H
 #define JO_DEFINITION_H
 
 #include "leaf.h"
+#include "stepdefs.h"
 #include "template.h"
 
 #define JO_MAX_STEPS 1000
@@ -19,12 +20,56 @@
 
 typedef enum JoStepType
 {
-	JO_STEP_SQL
+	JO_STEP_SQL,
+	JO_STEP_TRANSFORM,
+	JO_STEP_VALIDATE,
+	JO_STEP_AGGREGATE,
+	JO_STEP_FILTER,
+	JO_STEP_SET,
+	JO_STEP_NOTIFY,
+	JO_STEP_CONDITION,
+	JO_STEP_SWITCH,
+	JO_STEP_PARALLEL,
+	JO_STEP_RACE,
+	JO_STEP_JOIN,
+	JO_STEP_END,
+	JO_STEP_LOOP,
+	JO_STEP_JOB,
+	JO_STEP_DELAY,
+	JO_STEP_WAIT_SIGNAL,
+	JO_STEP_WAIT_SQL,
+	JO_STEP_APPROVAL
 } JoStepType;
+
+/*
+ * A container (condition, switch, parallel, race with steps in them, and a step
+ * with foreach) is several steps of the flat array: OPEN decides, the steps of
+ * its bodies follow, and CLOSE, which has the container's name, ends it.  The
+ * step that is repeated by foreach is EACH, between its OPEN and CLOSE.
+ */
+typedef enum JoPart
+{
+	JO_PART_WHOLE,
+	JO_PART_OPEN,
+	JO_PART_EACH,
+	JO_PART_CLOSE
+} JoPart;
+
+/* What of a parent's end counts as its success. */
+typedef enum JoEdgeOn
+{
+	JO_EDGE_STATUS,				/* completed; failed counts as failed */
+	JO_EDGE_SUCCESS,			/* completed; failed counts as skipped, since it is handled */
+	JO_EDGE_FAILURE,			/* failed; completed counts as skipped */
+	JO_EDGE_DONE,				/* completed or failed */
+	JO_EDGE_BRANCH,				/* completed and took the branch; another branch counts as skipped */
+	JO_EDGE_CLOSE				/* of a CLOSE to OPEN and all steps inside: decides by itself */
+} JoEdgeOn;
 
 typedef enum JoPhase
 {
 	JO_PHASE_MAIN,
+	JO_PHASE_COMPENSATE,		/* what compensates completed steps, the last one first */
 	JO_PHASE_ON_FAILURE,
 	JO_PHASE_FINALLY
 } JoPhase;
@@ -77,18 +122,25 @@ typedef struct JoRetry
 typedef struct JoStepDef
 {
 	int			index;
-	char	   *name;
+	char	   *name;			/* unique; hidden parts have one that is told to nobody */
+	char	   *shown;			/* the name that users see: of EACH the step's, else name */
 	JoStepType	type;
 	JoPhase		phase;
+	JoPart		part;
+	bool		hidden;			/* OPEN: not counted and not shown */
+	int			open;			/* EACH, CLOSE: index of their OPEN; else -1 */
+	int			close;			/* OPEN, EACH: index of their CLOSE; else -1 */
+	int			scope;			/* CLOSE of the innermost container around it; -1: none */
+	int			compensates;	/* phase COMPENSATE: the step whose effect it undoes; else -1 */
 	int			ndeps;
 	int		   *deps;			/* indexes of the parents */
+	JoEdgeOn   *dep_on;			/* of each */
+	int		   *dep_branch;		/* of each that is JO_EDGE_BRANCH */
 	JoTriggerRule rule;
 	JoOnError	on_error;
 	JoRetry		retry;
 	int64		timeout;		/* microseconds of each attempt; 0: none */
-	char	   *when_path;		/* jsonpath predicate over the run document, or NULL */
-	JoRefList	when_refs;		/* which roots and steps when_path reads */
-	JoSqlText  *when_sql;		/* or this */
+	JoCondition when;
 	JoSqlText  *sql;
 	JoTransactionMode transaction;
 	char	   *run_as;			/* role name, or NULL: the job's owner */
@@ -96,7 +148,31 @@ typedef struct JoStepDef
 	JoValue    *output;			/* "output": template over the run document plus `result` */
 	int			priority;		/* -1: the run's */
 	int64		estimated_duration; /* microseconds; 0: not said */
+	JoFlowDef  *flow;			/* see stepdefs.h for which types have which */
+	JoDataDef  *data;
+	JoEachDef  *each;
+	JoChildDef *child;
+	JoWaitDef  *wait;
+	JoCacheDef *cache;
+	JoConcurrencyDef *concurrency;
+	int			nplans;			/* texts of SQL whose plans are kept: sql is 0, when 1, others from 2 */
 } JoStepDef;
+
+/* Is it one of the steps that the numbers of a run count? */
+#define JO_STEP_IS_COUNTED(step) (!(step)->hidden && (step)->part != JO_PART_EACH)
+
+/* What the definition of a body (of a loop, of a foreach with steps) sees around it. */
+typedef struct JoOuter
+{
+	int			nsteps;
+	char	  **steps;			/* names of steps of the runs around it that are read, in strcmp order */
+	char	   *item;			/* the item's second name, or NULL */
+	bool		each;			/* body of a foreach: its run has an item; else of a loop */
+	bool		has_item;		/* it or a body around it is a foreach's */
+	bool		has_iteration;	/* it or a body around it is a loop's */
+	int			naliases;
+	char	  **aliases;		/* second names of items, its own and those around it */
+} JoOuter;
 
 typedef struct JoDefinition
 {
@@ -114,6 +190,9 @@ typedef struct JoDefinition
 	char	   *vars;			/* JSON text of "vars", or NULL */
 	JoValue    *output;			/* job key "output", or NULL */
 	int		   *by_name;		/* step indexes in strcmp order of their names */
+	JoOuter    *outer;			/* a body's; else NULL */
+	JoConcurrencyDef *concurrency;	/* of runs, or NULL */
+	int			ncompensations; /* steps of phase COMPENSATE; they follow the main ones */
 } JoDefinition;
 
 typedef enum JoSeverity
@@ -157,6 +236,18 @@ typedef struct JoDefinitionHooks
 
 	/* more checks of a step that was read; path is its place.  NULL: none */
 	void		(*check_step) (const JoStepDef *step, const char *path, JoFindings *findings);
+
+	/* the same of its other SQL texts, and of its SQL/JSON paths */
+	void		(*check_sql) (const JoStepDef *step, const JoSqlText *sql, const char *path,
+							  JoFindings *findings);
+	void		(*check_path) (const JoStepDef *step, const char *text, const char *path,
+							   JoFindings *findings);
+
+	/* is it a regular expression?  *error (allocated) says why not.  NULL: not asked */
+	bool		(*check_pattern) (const char *pattern, char **error);
+
+	/* written by a user: "outer", which only bodies have, is refused */
+	bool		from_user;
 } JoDefinitionHooks;
 
 /*

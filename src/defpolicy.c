@@ -10,7 +10,13 @@
 #include <string.h>
 
 #define MAX_ATTEMPTS 100
+#define MAX_CONCURRENCY 10000
 #define SECOND INT64CONST(1000000)
+
+static const JoStepDefaults product_defaults = {
+	.retry = {.max_attempts = 1, .exponential = true, .initial = SECOND, .max = 300 * SECOND,
+	.multiplier = 2}
+};
 
 /* In the order of JoOnError. */
 static const char *const on_error_words[] = {"fail", "stop", "continue", NULL};
@@ -125,22 +131,24 @@ read_retry(JoDefReader *reader, const cJSON *json, const JoPath *path,
 	check_categories(reader, path, retry);
 }
 
-/* The four keys that a step and `defaults` share; *values holds what applies so far. */
+/* The keys of common that a step and `defaults` share; *values holds what applies so far. */
 static void
-read_policy(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDefaults *values)
+read_policy(JoDefReader *reader, const cJSON *json, const JoPath *path, unsigned common,
+			JoStepDefaults *values)
 {
 	const cJSON *member;
 	JoPath		at;
 	int			word;
 
-	if ((member = jo_def_get(json, path, "timeout", &at)) != NULL)
+	if ((common & JO_KEY_TIMEOUT) && (member = jo_def_get(json, path, "timeout", &at)) != NULL)
 		jo_def_duration(reader, member, &at, &values->timeout);
-	if ((member = jo_def_get(json, path, "retry", &at)) != NULL)
+	if ((common & JO_KEY_RETRY) && (member = jo_def_get(json, path, "retry", &at)) != NULL)
 		read_retry(reader, member, &at, &values->retry, &values->max_given);
-	if ((member = jo_def_get(json, path, "on_error", &at)) != NULL &&
+	if ((common & JO_KEY_ON_ERROR) && (member = jo_def_get(json, path, "on_error", &at)) != NULL &&
 		jo_def_word(reader, member, &at, on_error_words, &word))
 		values->on_error = (JoOnError) word;
-	if ((member = jo_def_get(json, path, "transaction", &at)) != NULL &&
+	if ((common & JO_KEY_TRANSACTION) &&
+		(member = jo_def_get(json, path, "transaction", &at)) != NULL &&
 		jo_def_word(reader, member, &at, transaction_words, &word))
 		values->transaction = (JoTransactionMode) word;
 }
@@ -151,26 +159,78 @@ jo_def_read_defaults(JoDefReader *reader, const cJSON *json, const JoPath *path)
 	static const char *const keys[] = {"timeout", "retry", "on_error", "transaction", NULL};
 	JoStepDefaults *defaults = &reader->defaults;
 
-	memset(defaults, 0, sizeof(*defaults));
-	defaults->retry.max_attempts = 1;
-	defaults->retry.exponential = true;
-	defaults->retry.initial = SECOND;
-	defaults->retry.max = 300 * SECOND;
-	defaults->retry.multiplier = 2;
+	*defaults = product_defaults;
 	if (json == NULL || !jo_def_object(reader, json, path))
 		return;
 	jo_def_check_keys(reader, json, path, "\"defaults\"", keys, NULL);
-	read_policy(reader, json, path, defaults);
+	read_policy(reader, json, path, ~0U, defaults);
+}
+
+/* `defaults` are for steps that do something: a wait or a child run has its own measure. */
+static bool
+takes_defaults(const JoStepKind *kind)
+{
+	return (kind->common & JO_KEY_RETRY) != 0 && kind->type <= JO_STEP_NOTIFY;
+}
+
+static void
+keep_policy(JoStepDef *step, const JoStepDefaults *values)
+{
+	step->timeout = values->timeout;
+	step->retry = values->retry;
+	step->on_error = values->on_error;
+	step->transaction = values->transaction;
 }
 
 void
-jo_def_read_policy(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step)
+jo_def_set_policy(JoDefReader *reader, JoStepDef *step)
 {
-	JoStepDefaults values = reader->defaults;
+	JoStepDefaults values = product_defaults;
 
-	read_policy(reader, json, path, &values);
-	step->timeout = values.timeout;
-	step->retry = values.retry;
-	step->on_error = values.on_error;
-	step->transaction = values.transaction;
+	/* what OPEN evaluates is tried once, and not longer than a step */
+	if (step->part == JO_PART_OPEN)
+		values.timeout = reader->defaults.timeout;
+	keep_policy(step, &values);
+}
+
+void
+jo_def_read_policy(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step,
+				   const JoStepKind *kind)
+{
+	JoStepDefaults values = takes_defaults(kind) ? reader->defaults : product_defaults;
+
+	values.on_error = reader->defaults.on_error;
+	read_policy(reader, json, path, kind->common, &values);
+	keep_policy(step, &values);
+}
+
+JoConcurrencyDef *
+jo_def_read_concurrency(JoDefReader *reader, const cJSON *json, const JoPath *path)
+{
+	static const char *const keys[] = {"key", "limit", "scope", "when_full", NULL};
+	static const char *const scopes[] = {"job", "queue", NULL};
+	static const char *const actions[] = {"wait", "skip", "cancel_other", NULL};
+	JoConcurrencyDef *concurrency = palloc0(sizeof(JoConcurrencyDef));
+	const cJSON *member;
+	JoPath		at;
+	int			word;
+
+	if (!jo_def_object(reader, json, path))
+		return NULL;
+	concurrency->limit = 1;
+	jo_def_check_keys(reader, json, path, "\"concurrency\"", keys, NULL);
+	if ((member = jo_def_get(json, path, "key", &at)) != NULL)
+		concurrency->key = jo_def_read_template_text(reader, member, &at);
+	else
+		jo_def_report(reader, "missing_key", path, "Write \"key\": \"{{ input.id }}\".",
+					  "\"concurrency\" has no \"key\"");
+	if ((member = jo_def_get(json, path, "limit", &at)) != NULL)
+		jo_def_integer(reader, member, &at, 1, MAX_CONCURRENCY, &concurrency->limit);
+	if ((member = jo_def_get(json, path, "scope", &at)) != NULL &&
+		jo_def_word(reader, member, &at, scopes, &word))
+		concurrency->of_queue = (word == 1);
+	if ((member = jo_def_get(json, path, "when_full", &at)) != NULL &&
+		jo_def_word(reader, member, &at, actions, &word))
+		concurrency->when_full = word;
+	return concurrency;
 }

@@ -23,8 +23,8 @@ jo_def_get(const cJSON *object, const JoPath *up, const char *key, JoPath *path)
 	return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-static const char *
-describe_type(const cJSON *json)
+const char *
+jo_def_describe_type(const cJSON *json)
 {
 	if (cJSON_IsObject(json))
 		return "an object";
@@ -41,7 +41,7 @@ static bool
 report_type(JoDefReader *reader, const cJSON *json, const JoPath *path, const char *wanted)
 {
 	jo_def_report(reader, "schema_error", path, NULL, "%s was expected, not %s", wanted,
-				  describe_type(json));
+				  jo_def_describe_type(json));
 	return false;
 }
 
@@ -378,7 +378,7 @@ jo_def_sql(JoDefReader *reader, const cJSON *json, const JoPath *path)
 		jo_def_report(reader, "missing_sql", path, NULL, "the SQL is empty");
 		return NULL;
 	}
-	if (!jo_template_scan_sql(text, sql, &fault))
+	if (!jo_template_scan_sql(text, &reader->scope, sql, &fault))
 	{
 		jo_def_report_fault(reader, path, &fault);
 		return NULL;
@@ -409,7 +409,7 @@ read_text_value(JoDefReader *reader, const cJSON *json, const JoPath *path, JoVa
 	JoTemplateFault fault;
 
 	value->text = palloc0(sizeof(JoSqlText));
-	if (!jo_template_scan_text(json->valuestring, value->text, &fault))
+	if (!jo_template_scan_text(json->valuestring, &reader->scope, value->text, &fault))
 	{
 		jo_def_report_fault(reader, path, &fault);
 		return false;
@@ -428,7 +428,7 @@ refuse_template_in(JoDefReader *reader, const char *text, const JoPath *path, co
 	const char *end = text + strlen(text);
 
 	for (const char *p = strstr(text, "{{"); p != NULL; p = strstr(p + 1, "{{"))
-		if (jo_template_names_root(p + 2, end))
+		if (jo_template_names_root(p + 2, end, &reader->scope))
 		{
 			jo_def_report(reader, "invalid_template", path, NULL,
 						  "templates are not replaced in %s", what);

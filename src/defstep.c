@@ -1,27 +1,113 @@
 /*
  * defstep.c
- *		Finds the steps of a definition and reads the keys of one.
+ *		The types of steps, which keys each may have, and the keys that they share.
  *
- * A leaf.  A step's name is read while the steps are collected, so that every
- * later finding can say it; what needs the other steps is in defcheck.c.
+ * A leaf.  What is special to a group of types is read in deflogic.c, defdata.c,
+ * defwait.c and defchild.c, through the table; what needs the other steps is
+ * checked after all were read.
  */
 #include "defparse.h"
 
 #include <string.h>
 
-static const char *const step_keys[] = {
-	"name", "type", "sql", "depends_on", "when", "trigger_rule", "trigger", "retry", "timeout",
-	"on_error", "run_as", "transaction", "output", "estimated_duration", "priority",
-	"description", "metadata", NULL
+/* Keys that every step may have. */
+static const char *const every_key[] = {
+	"name", "type", "description", "metadata", "depends_on", "when", "run_as", "priority",
+	"estimated_duration", NULL
+};
+
+/* Keys that only some types have; why says what to do instead. */
+typedef struct CommonKey
+{
+	const char *key;
+	unsigned	bit;
+	const char *why;			/* "not supported" with this advice; NULL: unknown as any other */
+} CommonKey;
+
+static const CommonKey common_keys[] = {
+	{"sql", JO_KEY_SQL, NULL},
+	{"trigger_rule", JO_KEY_RULE, "Say how many of its parents must complete with \"mode\"."},
+	{"trigger", JO_KEY_RULE, "Say how many of its parents must complete with \"mode\"."},
+	{"retry", JO_KEY_RETRY, "Only steps that do something are tried again: give \"retry\" to those in it or after it."},
+	{"timeout", JO_KEY_TIMEOUT, "Give \"timeout\" to the steps in it or to the job."},
+	{"on_timeout", JO_KEY_ON_TIMEOUT, "Only wait_signal, wait_sql and approval have it; a step whose time is up fails."},
+	{"transaction", JO_KEY_TRANSACTION, "Only SQL steps have it; all others run in one transaction."},
+	{"output", JO_KEY_OUTPUT, "Its output is fixed; make another of it with a step of type transform."},
+	{"cache", JO_KEY_CACHE, "Only the outputs of steps that compute something are kept: give \"cache\" to those."},
+	{"foreach", JO_KEY_FOREACH, "Use a step of type foreach with \"items\" and \"steps\"."},
+	{"compensate", JO_KEY_COMPENSATE, "Give it to the step whose effect it undoes."},
+	{"on_error", JO_KEY_ON_ERROR, NULL},
+	{"concurrency", JO_KEY_CONCURRENCY, "Give it to the steps in it or to the job."},
 };
 
 /* Keys of the design that no step understands yet. */
-static const char *const unbuilt_keys[] = {
-	"foreach", "compensate", "cache", "concurrency", "on_timeout", "queue", "external_id",
-	"run_retry", "url", "steps", NULL
+static const char *const unbuilt_keys[] = {"external_id", "queue", "run_retry", "url", NULL};
+
+#define KEYS_OF_ALL (JO_KEY_RULE | JO_KEY_ON_ERROR | JO_KEY_OUTPUT | JO_KEY_COMPENSATE)
+#define KEYS_OF_WORK (KEYS_OF_ALL | JO_KEY_RETRY | JO_KEY_TIMEOUT | JO_KEY_CACHE | \
+					  JO_KEY_FOREACH | JO_KEY_CONCURRENCY)
+#define KEYS_OF_FLOW (KEYS_OF_ALL)
+#define KEYS_OF_WAIT (KEYS_OF_ALL | JO_KEY_TIMEOUT | JO_KEY_ON_TIMEOUT)
+
+static const char *const no_keys[] = {NULL};
+static const char *const transform_keys[] = {"path", "many", "outputs", "value", NULL};
+static const char *const validate_keys[] = {"value", "schema", "rules", "fail_on_error", NULL};
+static const char *const aggregate_keys[] = {"items", "group_by", "aggregates", NULL};
+static const char *const filter_keys[] = {"items", "where", NULL};
+static const char *const set_keys[] = {"vars", NULL};
+static const char *const notify_keys[] = {"channel", "payload", NULL};
+static const char *const condition_keys[] = {"if", "then", "else", NULL};
+static const char *const switch_keys[] = {"value", "cases", "default", NULL};
+static const char *const parallel_keys[] = {"steps", "branches", "max_concurrent", "wait_for_all", NULL};
+static const char *const race_keys[] = {"steps", "branches", NULL};
+static const char *const join_keys[] = {"mode", NULL};
+static const char *const end_keys[] = {"status", "message", NULL};
+static const char *const foreach_keys[] = {
+	"items", "as", "max_parallel", "on_item_error", "max_failed", "steps", NULL
+};
+static const char *const loop_keys[] = {
+	"steps", "while", "until", "break", "max_iterations", "delay", "on_max", NULL
+};
+static const char *const job_keys[] = {"job", "definition", "input", "wait", "tags", "queue", NULL};
+static const char *const delay_keys[] = {"duration", "until", NULL};
+static const char *const wait_signal_keys[] = {"signal", "count", NULL};
+static const char *const wait_sql_keys[] = {"lsn", "lock_free", "interval", NULL};
+static const char *const approval_keys[] = {"approvers", "message", "on_reject", NULL};
+
+static void read_sql_step(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
+
+static const JoStepKind kinds[] = {
+	{"sql", "an SQL step", JO_STEP_SQL, KEYS_OF_WORK | JO_KEY_SQL | JO_KEY_TRANSACTION, no_keys,
+	read_sql_step},
+	{"transform", "a transform step", JO_STEP_TRANSFORM, KEYS_OF_WORK | JO_KEY_SQL, transform_keys,
+	jo_def_read_transform},
+	{"validate", "a validate step", JO_STEP_VALIDATE, KEYS_OF_WORK, validate_keys, jo_def_read_validate},
+	{"aggregate", "an aggregate step", JO_STEP_AGGREGATE, KEYS_OF_WORK, aggregate_keys,
+	jo_def_read_aggregate},
+	{"filter", "a filter step", JO_STEP_FILTER, KEYS_OF_WORK, filter_keys, jo_def_read_filter},
+	{"set", "a set step", JO_STEP_SET, KEYS_OF_WORK & ~JO_KEY_CACHE, set_keys, jo_def_read_set},
+	{"notify", "a notify step", JO_STEP_NOTIFY, KEYS_OF_WORK & ~JO_KEY_CACHE, notify_keys,
+	jo_def_read_notify},
+	{"condition", "a condition step", JO_STEP_CONDITION, KEYS_OF_FLOW, condition_keys, jo_def_read_if},
+	{"switch", "a switch step", JO_STEP_SWITCH, KEYS_OF_FLOW, switch_keys, jo_def_read_switch},
+	{"parallel", "a parallel step", JO_STEP_PARALLEL, KEYS_OF_FLOW, parallel_keys, jo_def_read_parallel},
+	{"race", "a race step", JO_STEP_RACE, KEYS_OF_FLOW, race_keys, jo_def_read_parallel},
+	{"join", "a join step", JO_STEP_JOIN, JO_KEY_ON_ERROR | JO_KEY_OUTPUT, join_keys, jo_def_read_join},
+	{"end", "an end step", JO_STEP_END, JO_KEY_RULE, end_keys, jo_def_read_end},
+	{"foreach", "a foreach step", JO_STEP_JOB, KEYS_OF_ALL | JO_KEY_TIMEOUT, foreach_keys,
+	jo_def_read_foreach},
+	{"loop", "a loop step", JO_STEP_LOOP, KEYS_OF_ALL | JO_KEY_TIMEOUT, loop_keys, jo_def_read_loop},
+	{"job", "a job step", JO_STEP_JOB, KEYS_OF_WORK, job_keys, jo_def_read_job},
+	{"delay", "a delay step", JO_STEP_DELAY, KEYS_OF_ALL, delay_keys, jo_def_read_delay},
+	{"wait_signal", "a wait_signal step", JO_STEP_WAIT_SIGNAL, KEYS_OF_WAIT, wait_signal_keys,
+	jo_def_read_wait_signal},
+	{"wait_sql", "a wait_sql step", JO_STEP_WAIT_SQL, KEYS_OF_WAIT | JO_KEY_SQL | JO_KEY_RETRY,
+	wait_sql_keys, jo_def_read_wait_sql},
+	{"approval", "an approval step", JO_STEP_APPROVAL, KEYS_OF_WAIT, approval_keys, jo_def_read_approval},
 };
 
-static const char *const step_types[] = {
+/* All words that "type" may be one day; those that kinds does not have are not built. */
+static const char *const type_words[] = {
 	"sql", "transform", "validate", "aggregate", "filter", "set", "condition", "switch",
 	"parallel", "join", "foreach", "loop", "job", "race", "end", "delay", "wait_signal",
 	"wait_sql", "approval", "http", "webhook", "file_transfer", "email", "command", "script",
@@ -51,120 +137,18 @@ jo_trigger_rule_name(JoTriggerRule rule)
 	return rule_words[rule];
 }
 
-/* The place for one step more, NULL when there are too many. */
-static JoStepDef *
-add_step(JoDefReader *reader, const cJSON *json, const JoPath *list, int index, JoPhase phase)
+const JoStepKind *
+jo_def_find_kind(const cJSON *json)
 {
-	JoDefinition *definition = reader->definition;
-	int			at = definition->nsteps;
-	JoStepSource *source = &reader->sources[at];
-	JoStepDef  *step = &definition->steps[at];
+	const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "type");
 
-	if (at >= JO_MAX_STEPS)
-		return NULL;
-	definition->nsteps++;
-	source->json = json;
-	source->list = *list;
-	source->in_list = (index >= 0);
-	source->path = *list;
-	if (source->in_list)
-	{
-		source->path.up = &source->list;
-		source->path.key = NULL;
-		source->path.index = index;
-	}
-	step->index = at;
-	step->phase = phase;
-	step->priority = -1;
-	return step;
-}
-
-/* on_failure and finally need no names: on_failure, on_failure_2, ... */
-static void
-read_step_name(JoDefReader *reader, JoStepDef *step, int index)
-{
-	const JoStepSource *source = &reader->sources[step->index];
-	const cJSON *json;
-	const char *name;
-	JoPath		at;
-
-	json = jo_def_get(source->json, &source->path, "name", &at);
-	if (json != NULL)
-	{
-		name = jo_def_name(reader, json, &at);
-		step->name = name ? pstrdup(name) : NULL;
-	}
-	else if (step->phase == JO_PHASE_MAIN)
-		jo_def_report(reader, "missing_name", &source->path, NULL, "the step has no name");
-	else if (index > 0)
-		step->name = psprintf("%s_%d", source->list.key, index + 1);
-	else
-		step->name = pstrdup(source->list.key);
-}
-
-static void
-collect_list(JoDefReader *reader, const cJSON *json, const JoPath *list, JoPhase phase)
-{
-	bool		single = cJSON_IsObject(json);
-	const cJSON *child = single ? json : json->child;
-
-	for (int index = 0; child != NULL; child = single ? NULL : child->next, index++)
-	{
-		JoPath		at = {list, NULL, index};
-		JoStepDef  *step;
-
-		if (!jo_def_object(reader, child, single ? list : &at))
-			continue;
-		step = add_step(reader, child, list, single ? -1 : index, phase);
-		if (step == NULL)
-		{
-			jo_def_report(reader, "limit_exceeded", &at, NULL, "a job has at most %d steps",
-						  JO_MAX_STEPS);
-			return;
-		}
-		read_step_name(reader, step, index);
-	}
-}
-
-static void
-collect_phase(JoDefReader *reader, const char *key, JoPhase phase, const JoPath *top)
-{
-	JoPath		at;
-	const cJSON *json = jo_def_get(reader->root, top, key, &at);
-
-	if (json == NULL)
-		return;
-	if (!cJSON_IsObject(json) && !cJSON_IsArray(json))
-		jo_def_report(reader, "schema_error", &at, NULL, "a step or an array of steps was expected");
-	else if (json->child == NULL)
-		jo_def_report(reader, "empty_steps", &at, NULL, "\"%s\" has no steps", key);
-	else
-		collect_list(reader, json, &at, phase);
-}
-
-/* All steps of the definition, in the order of their indexes, with their names. */
-void
-jo_def_collect_steps(JoDefReader *reader)
-{
-	static const JoPath top = {NULL, NULL, 0};
-	JoDefinition *definition = reader->definition;
-	JoPath		at;
-	const cJSON *json = jo_def_get(reader->root, &top, "steps", &at);
-
-	definition->steps = palloc0(JO_MAX_STEPS * sizeof(JoStepDef));
-	reader->sources = palloc0(JO_MAX_STEPS * sizeof(JoStepSource));
-	if (json == NULL)
-		jo_def_report(reader, "missing_steps", &top, "Write \"steps\": [{\"name\": ..., \"sql\": ...}].",
-					  "the job has no \"steps\"");
-	else if (!cJSON_IsArray(json))
-		jo_def_report(reader, "schema_error", &at, NULL, "an array of steps was expected");
-	else if (json->child == NULL)
-		jo_def_report(reader, "empty_steps", &at, NULL, "the job has no steps");
-	else
-		collect_list(reader, json, &at, JO_PHASE_MAIN);
-	definition->nmain = definition->nsteps;
-	collect_phase(reader, "on_failure", JO_PHASE_ON_FAILURE, &top);
-	collect_phase(reader, "finally", JO_PHASE_FINALLY, &top);
+	if (type == NULL)
+		return cJSON_GetObjectItemCaseSensitive(json, "sql") != NULL ||
+			cJSON_GetObjectItemCaseSensitive(json, "url") == NULL ? &kinds[0] : NULL;
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+		if (cJSON_IsString(type) && strcmp(type->valuestring, kinds[i].word) == 0)
+			return &kinds[i];
+	return NULL;
 }
 
 static bool
@@ -176,35 +160,80 @@ is_visual_type(const char *type)
 	return false;
 }
 
-/* Is this an SQL step?  Reports a type that is none, or that is not built yet. */
-static bool
-read_type(JoDefReader *reader, const JoStepSource *source)
+/* A type that is none, or that is not built yet. */
+static void
+report_type(JoDefReader *reader, const JoStepSource *source)
 {
 	JoPath		at;
-	const cJSON *json = jo_def_get(source->json, &source->path, "type", &at);
+	const cJSON *json = jo_def_get(source->json, source->path, "type", &at);
 	const char *type;
 
 	if (json == NULL)
-	{
-		if (cJSON_GetObjectItemCaseSensitive(source->json, "sql") != NULL ||
-			cJSON_GetObjectItemCaseSensitive(source->json, "url") == NULL)
-			return true;
-		jo_def_report(reader, "not_supported", &source->path, NULL,
+		jo_def_report(reader, "not_supported", source->path, NULL,
 					  "the step type \"http\" is not supported yet");
-		return false;
-	}
-	type = jo_def_string(reader, json, &at);
-	if (type == NULL)
-		return false;
-	if (strcmp(type, "sql") == 0)
-		return true;
-	if (jo_words_find(type, step_types) >= 0 || is_visual_type(type))
+	else if ((type = jo_def_string(reader, json, &at)) == NULL)
+		return;
+	else if (jo_words_find(type, type_words) >= 0 || is_visual_type(type))
 		jo_def_report(reader, "not_supported", &at, NULL,
 					  "the step type \"%s\" is not supported yet", jo_words_show(type));
 	else
-		jo_def_report(reader, "unknown_type", &at, jo_words_suggest(type, step_types),
+		jo_def_report(reader, "unknown_type", &at, jo_words_suggest(type, type_words),
 					  "there is no step type \"%s\"", jo_words_show(type));
-	return false;
+}
+
+/* The type of which an unknown key is one's own, or NULL. */
+static const JoStepKind *
+find_owner(const char *key)
+{
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+		if (jo_words_find(key, kinds[i].keys) >= 0)
+			return &kinds[i];
+	return NULL;
+}
+
+static void
+check_step_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, const JoStepKind *kind)
+{
+	const char *known[64];
+	int			n = 0;
+	const cJSON *child;
+
+	for (int i = 0; every_key[i] != NULL; i++)
+		known[n++] = every_key[i];
+	for (int i = 0; i < (int) lengthof(common_keys); i++)
+		if (kind->common & common_keys[i].bit)
+			known[n++] = common_keys[i].key;
+	for (int i = 0; kind->keys[i] != NULL; i++)
+		known[n++] = kind->keys[i];
+	known[n] = NULL;
+	/* what another type has is told below, with advice */
+	for (int i = 0; i < (int) lengthof(common_keys); i++)
+	{
+		JoPath		at;
+
+		if (common_keys[i].why == NULL || (kind->common & common_keys[i].bit) ||
+			jo_def_get(json, path, common_keys[i].key, &at) == NULL)
+			continue;
+		jo_def_report(reader, "not_supported", &at, common_keys[i].why, "%s has no \"%s\"", kind->what,
+					  common_keys[i].key);
+		known[n++] = common_keys[i].key;
+		known[n] = NULL;
+	}
+	/* keys that belong to one other type say that the type is wrong, not the key */
+	if (cJSON_GetObjectItemCaseSensitive(json, "type") == NULL)
+		cJSON_ArrayForEach(child, json)
+		{
+			JoPath		at = {path, child->string, 0};
+			const JoStepKind *owner = jo_words_find(child->string, known) < 0 ? find_owner(child->string) : NULL;
+
+			if (owner == NULL || jo_words_find(child->string, unbuilt_keys) >= 0 || n >= 60)
+				continue;
+			jo_def_report(reader, "unknown_key", &at, psprintf("Is this a step of \"type\": \"%s\"?", owner->word),
+						  "%s has no key \"%s\"", kind->what, jo_words_show(child->string));
+			known[n++] = child->string;
+			known[n] = NULL;
+		}
+	jo_def_check_keys(reader, json, path, kind->what, known, unbuilt_keys);
 }
 
 static void
@@ -237,54 +266,48 @@ read_trigger_rule(JoDefReader *reader, const cJSON *json, const JoPath *path, Jo
 }
 
 static void
-read_when(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step)
-{
-	static const char *const keys[] = {"sql", NULL};
-	JoTemplateFault fault;
-	const cJSON *sql;
-	JoPath		at;
-
-	if (cJSON_IsString(json))
-	{
-		step->when_path = pstrdup(json->valuestring);
-		if (step->when_path[strspn(step->when_path, " \t\r\n")] == '\0')
-			jo_def_report(reader, "invalid_value", path, NULL, "the condition is empty");
-		else if (!jo_template_scan_path(step->when_path, &step->when_refs, &fault))
-			jo_def_report_fault(reader, path, &fault);
-		return;
-	}
-	if (!cJSON_IsObject(json))
-	{
-		jo_def_report(reader, "schema_error", path,
-					  "Write an SQL/JSON path in a string, or {\"sql\": \"...\"}.",
-					  "a condition was expected");
-		return;
-	}
-	jo_def_check_keys(reader, json, path, "a condition", keys, NULL);
-	sql = jo_def_get(json, path, "sql", &at);
-	if (sql != NULL)
-		step->when_sql = jo_def_sql(reader, sql, &at);
-	else
-		jo_def_report(reader, "missing_sql", path, NULL, "the condition has no \"sql\"");
-}
-
-static void
 read_output(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step)
 {
 	static const char *const words[] = {"none", NULL};
 
 	if (!cJSON_IsString(json) || strstr(json->valuestring, "{{") != NULL)
-		step->output = jo_def_value(reader, json, path);
-	else if (strcmp(json->valuestring, "none") == 0)
+		step->output = jo_def_read_template(reader, json, path, JO_READS_RESULT);
+	else if (strcmp(json->valuestring, "none") == 0 && step->type == JO_STEP_SQL)
 		step->output_none = true;
 	else
 	{
 		char	   *suggestion = jo_words_suggest(json->valuestring, words);
 
 		jo_def_report(reader, "invalid_value", path,
+					  step->type != JO_STEP_SQL ? "Write a template such as \"{{ result }}\"." :
 					  suggestion ? suggestion : "Write \"none\", or a template such as \"{{ result.rows }}\".",
-					  "\"%s\" is no output", jo_words_show(json->valuestring));
+					  step->type != JO_STEP_SQL && strcmp(json->valuestring, "none") == 0
+					  ? "only an SQL step has the output \"%s\"" : "\"%s\" is no output",
+					  jo_words_show(json->valuestring));
 	}
+}
+
+static void
+read_cache(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step)
+{
+	static const char *const keys[] = {"key", "ttl", NULL};
+	JoCacheDef *cache = palloc0(sizeof(JoCacheDef));
+	const cJSON *member;
+	JoPath		at;
+
+	if (!jo_def_object(reader, json, path))
+		return;
+	jo_def_check_keys(reader, json, path, "\"cache\"", keys, NULL);
+	if ((member = jo_def_get(json, path, "key", &at)) != NULL)
+		cache->key = jo_def_read_template_text(reader, member, &at);
+	else
+		jo_def_report(reader, "missing_key", path, "Write \"key\": \"{{ input.id }}\".",
+					  "\"cache\" has no \"key\"");
+	if ((member = jo_def_get(json, path, "ttl", &at)) != NULL)
+		jo_def_duration(reader, member, &at, &cache->ttl);
+	else
+		jo_def_report(reader, "missing_key", path, "Write \"ttl\": \"1 hour\".", "\"cache\" has no \"ttl\"");
+	step->cache = cache;
 }
 
 /* What only says something about the step, and who runs it. */
@@ -308,32 +331,187 @@ read_step_details(JoDefReader *reader, const cJSON *json, const JoPath *path, Jo
 		step->run_as = pstrdup(role);
 }
 
-/* All keys of a step but for name and depends_on. */
-void
-jo_def_read_step(JoDefReader *reader, JoStepDef *step)
+static void
+read_sql_step(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step)
 {
-	const JoStepSource *source = &reader->sources[step->index];
+	JoPath		at;
+	const cJSON *member = jo_def_get(json, path, "sql", &at);
+
+	if (member == NULL)
+	{
+		jo_def_report(reader, "missing_sql", path, NULL, "the step has no \"sql\"");
+		return;
+	}
+	step->sql = jo_def_sql(reader, member, &at);
+	if (step->sql != NULL)
+		jo_def_use(reader, JO_USE_SQL, step->sql, &at, 0);
+}
+
+/* What is done when the step is carried out: of WHOLE and EACH. */
+static void
+read_work(JoDefReader *reader, const JoStepSource *source, JoStepDef *step)
+{
 	const cJSON *json = source->json;
 	const cJSON *member;
 	JoPath		at;
 
-	if (read_type(reader, source))
+	source->kind->read(reader, json, source->path, step);
+	if ((member = jo_def_get(json, source->path, "cache", &at)) != NULL)
+		read_cache(reader, member, &at, step);
+	if ((member = jo_def_get(json, source->path, "concurrency", &at)) != NULL)
+		step->concurrency = jo_def_read_concurrency(reader, member, &at);
+}
+
+/* What is decided before: of WHOLE and OPEN. */
+static void
+read_beginning(JoDefReader *reader, const JoStepSource *source, JoStepDef *step)
+{
+	const cJSON *json = source->json;
+	const cJSON *member;
+	JoPath		at;
+
+	check_step_keys(reader, json, source->path, source->kind);
+	read_trigger_rule(reader, json, source->path, step);
+	if ((member = jo_def_get(json, source->path, "when", &at)) != NULL)
+		jo_def_read_condition(reader, member, &at, &step->when, 1, 0);
+	if ((member = jo_def_get(json, source->path, "compensate", &at)) != NULL &&
+		step->phase != JO_PHASE_MAIN)
+		jo_def_report(reader, "not_supported", &at, NULL,
+					  "only the job's own steps have a compensation");
+}
+
+/* "foreach" as a key, in front of the step that is repeated. */
+static void
+read_foreach_key(JoDefReader *reader, const JoStepSource *source, JoStepDef *step)
+{
+	static const char *const keys[] = {
+		"items", "as", "max_parallel", "on_item_error", "max_failed", NULL
+	};
+	JoPath		at;
+	const cJSON *json = jo_def_get(source->json, source->path, "foreach", &at);
+	JoEachDef  *each = palloc0(sizeof(JoEachDef));
+
+	each->max_failed = -1;
+	if (!cJSON_IsObject(json))
+		jo_def_report(reader, "schema_error", &at, "Write {\"items\": \"{{ ... }}\"}.",
+					  "an object was expected");
+	else
 	{
-		jo_def_check_keys(reader, json, &source->path, "an SQL step", step_keys, unbuilt_keys);
-		member = jo_def_get(json, &source->path, "sql", &at);
-		if (member != NULL)
-			step->sql = jo_def_sql(reader, member, &at);
-		else
-			jo_def_report(reader, "missing_sql", &source->path, NULL, "the step has no \"sql\"");
+		jo_def_check_keys(reader, json, &at, "\"foreach\"", keys, NULL);
+		jo_def_read_each(reader, json, &at, step, each);
 	}
-	step->type = JO_STEP_SQL;
-	read_trigger_rule(reader, json, &source->path, step);
-	jo_def_read_policy(reader, json, &source->path, step);
-	read_step_details(reader, json, &source->path, step);
-	if ((member = jo_def_get(json, &source->path, "when", &at)) != NULL)
-		read_when(reader, member, &at, step);
-	if ((member = jo_def_get(json, &source->path, "output", &at)) != NULL)
+	step->each = each;
+}
+
+static void
+read_open(JoDefReader *reader, const JoStepSource *source, JoStepDef *step)
+{
+	read_beginning(reader, source, step);
+	if (step->flow != NULL || strcmp(source->kind->word, "foreach") == 0)
+		source->kind->read(reader, source->json, source->path, step);
+	else
+		read_foreach_key(reader, source, step);
+}
+
+/* Texts of EACH may read its item, by both names. */
+static void
+add_alias(JoDefReader *reader, const char *alias)
+{
+	JoTemplateScope *scope = &reader->scope;
+	const char **aliases = palloc((scope->naliases + 1) * sizeof(char *));
+
+	for (int i = 0; i < scope->naliases; i++)
+		aliases[i] = scope->aliases[i];
+	aliases[scope->naliases++] = alias;
+	scope->aliases = aliases;
+}
+
+/* Where "output" stands of a step in parts: the item's with the key foreach, else the container's. */
+static bool
+has_output(const JoStepDef *step, const JoStepKind *kind)
+{
+	if ((kind->common & JO_KEY_OUTPUT) == 0)
+		return false;
+	if (step->part == JO_PART_EACH)
+		return strcmp(kind->word, "foreach") != 0;
+	return step->part == JO_PART_WHOLE ||
+		(step->part == JO_PART_CLOSE && (step->each == NULL || strcmp(kind->word, "foreach") == 0));
+}
+
+/* What all parts of a step have was read for the first one. */
+static void
+take_over(JoStepDef *step, const JoStepDef *open)
+{
+	step->each = open->each;
+	step->priority = open->priority;
+	step->run_as = open->run_as;
+	step->estimated_duration = open->estimated_duration;
+	if (step->part == JO_PART_EACH)
+	{
+		step->timeout = open->timeout;
+		step->retry = open->retry;
+		step->transaction = open->transaction;
+	}
+	else
+		step->on_error = open->on_error;
+}
+
+static void
+read_part(JoDefReader *reader, const JoStepSource *source, JoStepDef *step)
+{
+	const cJSON *member;
+	JoPath		at;
+
+	switch (step->part)
+	{
+		case JO_PART_WHOLE:
+			read_beginning(reader, source, step);
+			read_work(reader, source, step);
+			break;
+		case JO_PART_OPEN:
+			read_open(reader, source, step);
+			break;
+		case JO_PART_EACH:
+			read_work(reader, source, step);
+			break;
+		case JO_PART_CLOSE:
+			break;
+	}
+	if (has_output(step, source->kind) &&
+		(member = jo_def_get(source->json, source->path, "output", &at)) != NULL)
 		read_output(reader, member, &at, step);
-	if (reader->hooks->check_step != NULL)
-		reader->hooks->check_step(step, jo_def_path_text(&source->path), reader->findings);
+}
+
+/* All keys of a step but for name and depends_on; of a container, those of the part. */
+void
+jo_def_read_step(JoDefReader *reader, JoStepDef *step)
+{
+	const JoStepSource *source = &reader->sources[step->index];
+	JoTemplateScope scope = reader->scope;
+	const char *alias = NULL;
+
+	if (source->kind == NULL)
+	{
+		/* a compensation of a type that it cannot have was told before */
+		if (jo_def_find_kind(source->json) == NULL)
+			report_type(reader, source);
+		return;
+	}
+	jo_def_set_policy(reader, step);
+	if (step->part == JO_PART_EACH || step->part == JO_PART_CLOSE)
+		take_over(step, &reader->definition->steps[step->open]);
+	else
+	{
+		jo_def_read_policy(reader, source->json, source->path, step, source->kind);
+		read_step_details(reader, source->json, source->path, step);
+	}
+	if (step->part == JO_PART_EACH && (alias = jo_def_find_alias(source->json)) != NULL)
+		add_alias(reader, alias);
+	read_part(reader, source, step);
+	reader->scope = scope;
+	/* a failure of OPEN makes CLOSE fail, which says what becomes of it */
+	if (step->part == JO_PART_CLOSE)
+		jo_def_set_policy(reader, &reader->definition->steps[step->open]);
+	if (reader->hooks->check_step != NULL && step->part != JO_PART_CLOSE)
+		reader->hooks->check_step(step, jo_def_path_text(source->path), reader->findings);
 }

@@ -37,7 +37,8 @@
 #include "utils/memutils.h"
 #include "worker.h"
 
-#define LOCKED_RETRY_MS 50		/* a run whose row somebody holds */
+#define LOCKED_RETRY_MS 50		/* a run whose row somebody holds, later and later: */
+#define LOCKED_RETRY_MAX_MS 1000
 #define PURGE_PAUSE_MS 100		/* executors of a dropped extension are leaving */
 #define ERROR_PAUSE_MS 1000		/* after an error of our own */
 
@@ -222,7 +223,7 @@ serve(void)
 	TimestampTz now = jo_clock_now();
 	long		timeout = jo_guc_recheck_interval;
 	long		publisher;
-	bool		locked;
+	static long locked_rounds = 0;
 
 	leave_if_unwanted();
 	MemoryContextReset(loop_context);
@@ -233,9 +234,9 @@ serve(void)
 	jo_timers_fire(database, now);
 	if (jo_refill(database, now))
 		timeout = 0;
-	locked = jo_finish_todo(database);
-	if (locked)
-		timeout = Min(timeout, LOCKED_RETRY_MS);
+	locked_rounds = jo_finish_todo(database) ? locked_rounds + 1 : 0;
+	if (locked_rounds > 0)
+		timeout = Min(timeout, Min(LOCKED_RETRY_MS * locked_rounds, LOCKED_RETRY_MAX_MS));
 	if (jo_pool_grow(database, now))
 		timeout = Min(timeout, JO_POOL_GROW_MS);
 	timeout = sooner(timeout, jo_slots_insist(database, now));

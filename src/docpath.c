@@ -11,8 +11,8 @@
 
 #include "docpath.h"
 #include "jsonbuild.h"
+#include "lib/stringinfo.h"
 #include "utils/fmgrprotos.h"
-#include "utils/jsonpath.h"
 
 typedef struct PathEntry
 {
@@ -132,22 +132,28 @@ compile_path(JoCachedJob *job, const char *prefix, const char *key)
 	return compiled;
 }
 
+static Jsonb *
+make_empty_object(void)
+{
+	JsonbValue	object;
+
+	object.type = jbvObject;
+	object.val.object.nPairs = 0;
+	object.val.object.pairs = NULL;
+	return JsonbValueToJsonb(&object);
+}
+
 /* Not by DirectFunctionCall, which takes SQL NULL (no such value) for a mistake. */
 static Jsonb *
-call_path_function(PGFunction function, Jsonb *document, JsonPath *path)
+call_path_function(PGFunction function, Jsonb *document, JsonPath *path, Jsonb *variables)
 {
 	LOCAL_FCINFO(fcinfo, 4);
-	JsonbValue	no_variables;
 	Datum		result;
-
-	no_variables.type = jbvObject;
-	no_variables.val.object.nPairs = 0;
-	no_variables.val.object.pairs = NULL;
 
 	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(document);
 	fcinfo->args[1].value = PointerGetDatum(path);
-	fcinfo->args[2].value = JsonbPGetDatum(JsonbValueToJsonb(&no_variables));
+	fcinfo->args[2].value = JsonbPGetDatum(variables);
 	fcinfo->args[3].value = BoolGetDatum(false);
 	fcinfo->args[0].isnull = fcinfo->args[1].isnull = false;
 	fcinfo->args[2].isnull = fcinfo->args[3].isnull = false;
@@ -203,7 +209,7 @@ jo_docpath_get(JoCachedJob *job, Jsonb *start, const char *path)
 	{
 		if (!walk_one(&value, &path, &found))
 			return call_path_function(jsonb_path_query_first, jo_jsonb_from_value(&value),
-									  compile_path(job, "$", path));
+									  compile_path(job, "$", path), make_empty_object());
 		if (!found)
 			return NULL;
 	}
@@ -213,5 +219,119 @@ jo_docpath_get(JoCachedJob *job, Jsonb *start, const char *path)
 Jsonb *
 jo_docpath_query(JoCachedJob *job, Jsonb *document, const char *path)
 {
-	return call_path_function(jsonb_path_query_array, document, compile_path(job, "", path));
+	return call_path_function(jsonb_path_query_array, document, compile_path(job, "", path),
+							  make_empty_object());
+}
+
+/* Is it $ and names and indexes only, with nothing behind them? */
+static bool
+is_chain(const char *path)
+{
+	JoPathName	name;
+	uint32		index;
+
+	if (*path++ != '$')
+		return false;
+	while (*path != '\0')
+	{
+		if (!jo_docpath_member(&path, &name) && !take_index(&path, &index))
+			return false;
+	}
+	return true;
+}
+
+Jsonb *
+jo_docpath_first(JoCachedJob *job, Jsonb *document, const char *path)
+{
+	if (is_chain(path))
+		return jo_docpath_get(job, document, path + 1);
+	return call_path_function(jsonb_path_query_first, document, compile_path(job, "", path),
+							  make_empty_object());
+}
+
+/* ---- paths over items ---- */
+
+/* Behind blanks and comments. */
+static const char *
+skip_blanks(const char *at)
+{
+	for (;;)
+	{
+		const char *close;
+
+		if (*at != '\0' && strchr(" \t\n\r\f", *at) != NULL)
+			at++;
+		else if (at[0] == '/' && at[1] == '*' && (close = strstr(at + 2, "*/")) != NULL)
+			at = close + 2;
+		else
+			return at;
+	}
+}
+
+/* Appends a text in double quotes and returns what is behind it. */
+static const char *
+copy_quoted(StringInfo out, const char *at)
+{
+	appendStringInfoChar(out, *at++);
+	while (*at != '"' && *at != '\0')
+	{
+		if (*at == '\\' && at[1] != '\0')
+			appendStringInfoChar(out, *at++);
+		appendStringInfoChar(out, *at++);
+	}
+	if (*at == '"')
+		appendStringInfoChar(out, *at++);
+	return at;
+}
+
+/* Behind a $: $.item becomes $, any other $.root the variable $root. */
+static const char *
+copy_root(StringInfo out, const char *at)
+{
+	const char *name = skip_blanks(at);
+	int			length = 0;
+
+	if (*name != '.')
+		return at;
+	name = skip_blanks(name + 1);
+	if (*name == '"')
+		length = strcspn(name + 1, "\"") + 2;
+	else
+		while (is_name_byte(name[length]))
+			length++;
+	if ((length == 4 && strncmp(name, "item", 4) == 0) ||
+		(length == 6 && strncmp(name, "\"item\"", 6) == 0))
+		return name + length;
+	appendBinaryStringInfo(out, name, length);
+	return name + length;
+}
+
+JsonPath *
+jo_docpath_of_items(const char *path)
+{
+	StringInfoData out;
+
+	/* the definition's reader has seen to it that a root follows each $ */
+	initStringInfo(&out);
+	while (*path != '\0')
+	{
+		if (*path == '"')
+			path = copy_quoted(&out, path);
+		else if (path[0] == '/' && path[1] == '*' && skip_blanks(path) != path)
+			path = skip_blanks(path);
+		else if (*path == '$')
+		{
+			appendStringInfoChar(&out, '$');
+			path = copy_root(&out, path + 1);
+		}
+		else
+			appendStringInfoChar(&out, *path++);
+	}
+	return DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in, CStringGetDatum(out.data)));
+}
+
+Jsonb *
+jo_docpath_apply(JsonPath *path, Jsonb *item, Jsonb *variables)
+{
+	return call_path_function(jsonb_path_query_array, item, path, variables);
 }

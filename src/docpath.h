@@ -6,6 +6,7 @@
 #define JO_DOCPATH_H
 
 #include "defcache.h"
+#include "utils/jsonpath.h"
 
 /* A member name taken off the front of a path; points into the path. */
 typedef struct JoPathName
@@ -33,5 +34,17 @@ extern Jsonb *jo_docpath_get(JoCachedJob *job, Jsonb *start, const char *path);
 
 /* All values of a whole SQL/JSON path expression, as a JSON array. */
 extern Jsonb *jo_docpath_query(JoCachedJob *job, Jsonb *document, const char *path);
+
+/* Its first value; NULL when there is none.  A chain of names is walked in place. */
+extern Jsonb *jo_docpath_first(JoCachedJob *job, Jsonb *document, const char *path);
+
+/*
+ * A path over a run document, compiled so that $.item is what it is applied to, and
+ * the other roots are variables.  In the current context; not kept.
+ */
+extern JsonPath *jo_docpath_of_items(const char *path);
+
+/* All values of such a path, as a JSON array. */
+extern Jsonb *jo_docpath_apply(JsonPath *path, Jsonb *item, Jsonb *variables);
 
 #endif

@@ -31,6 +31,13 @@
 #define ERRCODE_JO_RUN_TIMEOUT			MAKE_SQLSTATE('J','O','0','2','2')
 
 #define ERRCODE_JO_COPY					MAKE_SQLSTATE('J','O','0','2','3')
+#define ERRCODE_JO_VALIDATION			MAKE_SQLSTATE('J','O','0','2','4')
+#define ERRCODE_JO_ITEMS				MAKE_SQLSTATE('J','O','0','2','5')
+#define ERRCODE_JO_NO_MATCH				MAKE_SQLSTATE('J','O','0','2','6')
+#define ERRCODE_JO_LOOP_LIMIT			MAKE_SQLSTATE('J','O','0','2','7')
+#define ERRCODE_JO_ENDED				MAKE_SQLSTATE('J','O','0','2','8')
+#define ERRCODE_JO_REJECTED				MAKE_SQLSTATE('J','O','0','2','9')
+#define ERRCODE_JO_TOO_DEEP				MAKE_SQLSTATE('J','O','0','4','0')
 
 /* Of class JO? */
 #define jo_errors_is_own(sqlstate) \

@@ -59,7 +59,7 @@ copy_names(const JoCachedJob *job, Names *names)
 	names->job = job->job_name == NULL ? NULL : pstrdup(job->job_name);
 	names->steps = palloc(sizeof(char *) * Max(job->definition->nsteps, 1));
 	for (int i = 0; i < job->definition->nsteps; i++)
-		names->steps[i] = pstrdup(job->definition->steps[i].name);
+		names->steps[i] = pstrdup(job->definition->steps[i].shown);
 	names->nsteps = job->definition->nsteps;
 	MemoryContextSwitchTo(old);
 }
@@ -161,7 +161,11 @@ jo_event_append_json(StringInfo out, const JoEvent *event)
 					 event->id, type_name(event->type), event->run_id);
 	append_name(out, "job", names->job);
 	append_name(out, "step", of_step && event->step < names->nsteps ? names->steps[event->step] : NULL);
-	appendStringInfo(out, ",\"item\":null,\"status\":\"%s\"", jo_status_word(event->status));
+	if (of_step && event->item != JO_NO_ITEM)
+		appendStringInfo(out, ",\"item\":%d", event->item);
+	else
+		appendStringInfoString(out, ",\"item\":null");
+	appendStringInfo(out, ",\"status\":\"%s\"", jo_status_word(event->status));
 	if (of_step)
 		appendStringInfo(out, ",\"attempt\":%d", event->attempt);
 	else

@@ -37,6 +37,7 @@
 #include "session.h"
 #include "slots.h"
 #include "sqlstep.h"
+#include "steptry.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "txn.h"
@@ -201,12 +202,13 @@ fire_deferred(void)
 	AfterTriggerSetState(statement);
 }
 
+/* What waits holds no process: its time-out is a timer. */
 static void
 begin_timeout(const JoStepDef *step)
 {
 	int			ms = (int) Min((step->timeout + 999) / 1000, INT_MAX - OVERSTAY_MS);
 
-	if (step->timeout == 0)
+	if (step->timeout == 0 || jo_step_may_wait(step))
 		return;
 	enable_timeout_after(STATEMENT_TIMEOUT, ms);
 	enable_timeout_after(overstay, ms + OVERSTAY_MS);
@@ -215,18 +217,19 @@ begin_timeout(const JoStepDef *step)
 static void
 end_timeout(const JoStepDef *step)
 {
-	if (step->timeout == 0)
+	if (step->timeout == 0 || jo_step_may_wait(step))
 		return;
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	disable_timeout(overstay, false);
 }
 
+/* `when`, asked once: not again of a step that waited, nor of each item. */
 static bool
 is_wanted(JoCachedJob *job, const JoStepDef *step, JoDocument *document)
 {
-	if (step->when_path != NULL)
-		return jo_document_predicate(document, step->when_path, &step->when_refs);
-	if (step->when_sql != NULL)
+	if (step->when.path != NULL)
+		return jo_document_predicate(document, step->when.path, &step->when.refs);
+	if (step->when.sql != NULL)
 		return jo_sqlstep_condition(job, step, document);
 	return true;
 }
@@ -261,6 +264,7 @@ write_books(const JoAttempt *attempt, const JoCachedJob *job, char status,
 	check_incarnation();
 	jo_books_finish(attempt, status, output, NULL, notices);
 	committing = status == JO_STEP_SKIPPED ? JO_OUTCOME_SKIPPED : JO_OUTCOME_COMPLETED;
+	slot->taken = attempt->taken;
 	if (jo_slot_may_end_run(slot, &live_tid))
 	{
 		const JoActiveRun *run = slot->run;
@@ -276,32 +280,94 @@ write_books(const JoAttempt *attempt, const JoCachedJob *job, char status,
 		ForceSyncCommit();
 }
 
-/* The usual way: everything in one transaction. */
+/* The step waits: nothing of it is final, but what it did so far is kept. */
 static void
-run_in_transaction(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
+write_wait(const JoAttempt *attempt, const JoCachedJob *job, JoWaitRow *wait)
 {
-	JoDocument *document = jo_document_create(job, attempt->run_id, attempt->step,
-											  attempt->attempt, attempt->run_started_at);
-	Jsonb	   *output;
+	check_incarnation();
+	jo_books_wait(attempt, wait, &slot->timer_due);
+	committing = JO_OUTCOME_WAIT;
+	if (job->definition->durability == JO_DURABILITY_STEP)
+		ForceSyncCommit();
+}
 
-	begin_timeout(step);
-	if (!is_wanted(job, step, document))
-	{
-		end_timeout(step);
-		write_books(attempt, job, JO_STEP_SKIPPED, NULL, NULL);
-		jo_txn_commit();
-		return;
-	}
+/* It failed without an error of its own: by what others did, such as a child that failed. */
+static void
+write_failure(const JoAttempt *attempt, const JoTry *try, Jsonb *notices)
+{
+	check_incarnation();
+	committing = jo_books_fail(attempt, try->step, try->sqlstate, try->error, notices,
+							   &slot->timer_due);
+}
+
+static void
+begin_try(JoTry *try, const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
+{
+	MemSet(try, 0, sizeof(JoTry));
+	try->job = job;
+	try->step = step;
+	try->document = jo_document_create(job, attempt->run_id, attempt->step,
+									   attempt->attempt, attempt->run_started_at);
+	try->run_id = attempt->run_id;
+	try->item = attempt->item;
+	try->attempt = attempt->attempt;
+	try->started_at = attempt->started_at;
+	try->waited = attempt->waited;
+	try->wait = attempt->wait;
+	try->taken = JO_NOTHING_TAKEN;
+}
+
+/* The step's own work, and its deferred triggers, under its time-out. */
+static JoVerdict
+execute(JoTry *try)
+{
+	JoVerdict	verdict;
+
 	jo_notices_begin();
+	if (!try->waited && try->item == JO_NO_ITEM &&
+		!is_wanted(try->job, try->step, try->document))
+		return JO_VERDICT_SKIPPED;
 	in_step = true;
-	output = jo_sqlstep_execute(job, step, document);
+	verdict = jo_step_execute(try);
 	fire_deferred();
 	in_step = false;
+	return verdict;
+}
+
+/* The usual way: everything in one transaction. */
+static void
+run_in_transaction(JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
+{
+	JoTry		try;
+	JoVerdict	verdict;
+
+	if (jo_step_may_wait(step))
+		attempt->waited = jo_store_wait(attempt->run_id, attempt->step, attempt->item,
+										jo_store_latest(), &attempt->wait);
+	begin_try(&try, attempt, job, step);
+	begin_timeout(step);
+	verdict = execute(&try);
 	end_timeout(step);
 	CHECK_FOR_INTERRUPTS();
-	output = shape_output(step, document, output);
-	JO_DEBUG_POINT("executor-before-books");
-	write_books(attempt, job, JO_STEP_COMPLETED, output, jo_notices_end());
+	attempt->taken = try.taken;
+	switch (verdict)
+	{
+		case JO_VERDICT_COMPLETED:
+			try.output = shape_output(step, try.document, try.output);
+			JO_DEBUG_POINT("executor-before-books");
+			write_books(attempt, job, JO_STEP_COMPLETED, try.output, jo_notices_end());
+			break;
+		case JO_VERDICT_SKIPPED:
+			write_books(attempt, job, JO_STEP_SKIPPED, NULL, jo_notices_end());
+			break;
+		case JO_VERDICT_FAILED:
+			write_failure(attempt, &try, jo_notices_end());
+			break;
+		case JO_VERDICT_WAIT:
+			(void) jo_notices_end();
+			write_wait(attempt, job, &try.wait);
+			break;
+	}
 	JO_DEBUG_POINT("executor-before-commit");
 	jo_txn_commit();
 	JO_DEBUG_POINT("executor-after-commit");
@@ -314,20 +380,19 @@ run_in_transaction(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *
 static void
 run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 {
-	JoDocument *document = jo_document_create(job, attempt->run_id, attempt->step,
-											  attempt->attempt, attempt->run_started_at);
-	bool		wanted = is_wanted(job, step, document);
+	JoTry		try;
 	JoAttempt	traced = *attempt;
 	Jsonb	   *output;
 	MemoryContext old;
 
-	if (!wanted)
+	begin_try(&try, attempt, job, step);
+	if (try.item == JO_NO_ITEM && !is_wanted(job, step, try.document))
 	{
 		write_books(attempt, job, JO_STEP_SKIPPED, NULL, NULL);
 		jo_txn_commit();
 		return;
 	}
-	jo_store_begin_attempt(attempt->run_id, attempt->step, JO_NO_ITEM, attempt->attempt,
+	jo_store_begin_attempt(attempt->run_id, attempt->step, attempt->item, attempt->attempt,
 						   attempt->epoch, attempt->started_at);
 	traced.traced = true;
 	ForceSyncCommit();
@@ -336,20 +401,19 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	old = MemoryContextSwitchTo(step_context);
 	jo_txn_begin();
 	MemoryContextSwitchTo(step_context);
-	document = jo_document_create(job, attempt->run_id, attempt->step,
-								  attempt->attempt, attempt->run_started_at);
+	begin_try(&try, attempt, job, step);
 	jo_txn_commit();
 	MemoryContextSwitchTo(step_context);
 	jo_notices_begin();
 	in_step = true;
 	begin_timeout(step);
-	output = jo_sqlstep_execute_alone(job, step, document);
+	output = jo_sqlstep_execute_alone(job, step, try.document);
 	end_timeout(step);
 	in_step = false;
 	MemoryContextSwitchTo(old);
 
 	jo_txn_begin();
-	output = shape_output(step, document, output);
+	output = shape_output(step, try.document, output);
 	write_books(&traced, job, JO_STEP_COMPLETED, output, jo_notices_end());
 	jo_txn_commit();
 }
@@ -359,7 +423,7 @@ static void
 leave_mark(const JoAttempt *attempt)
 {
 	jo_txn_begin();
-	jo_store_insert_mark(attempt->run_id, attempt->step, JO_NO_ITEM, attempt->attempt);
+	jo_store_insert_mark(attempt->run_id, attempt->step, attempt->item, attempt->attempt);
 	ForceSyncCommit();
 	jo_txn_commit();
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
@@ -382,7 +446,7 @@ remove_mark(const JoAttempt *attempt)
 	if (!marked)
 		return;
 	jo_txn_begin();
-	jo_store_delete_mark(attempt->run_id, attempt->step, JO_NO_ITEM);
+	jo_store_delete_mark(attempt->run_id, attempt->step, attempt->item);
 	jo_txn_commit();
 }
 
@@ -408,7 +472,7 @@ begin_step(const JoAttempt *attempt)
 }
 
 static void
-try_step(const JoAttempt *attempt, bool careful)
+try_step(JoAttempt *attempt, bool careful)
 {
 	JoCachedJob *job;
 	const JoStepDef *step;
@@ -479,7 +543,7 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 		}
 		else
 			failure = jo_failure_from_error(error);
-		outcome = jo_books_fail(attempt, step, sqlstate, failure, notices, &slot->retry_due);
+		outcome = jo_books_fail(attempt, step, sqlstate, failure, notices, &slot->timer_due);
 		if (outcome == JO_OUTCOME_RETRY && !slot->run->begun_marked)
 		{
 			ItemPointerData tid = slot->run->live_tid;

@@ -105,7 +105,13 @@ static const ErrorClass error_classes[] = {
 	{"JO019", "validation", false},
 	{"JO020", "rate_limited", true},
 	{"JO021", "timeout", true},
-	{"JO022", "timeout", true}
+	{"JO022", "timeout", true},
+	{"JO024", "validation", false},
+	{"JO025", "validation", false},
+	{"JO026", "validation", false},
+	{"JO027", "validation", false},
+	{"JO028", "internal", false},
+	{"JO029", "permission", false}
 };
 
 PG_FUNCTION_INFO_V1(joborch_error_classes);

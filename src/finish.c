@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "active.h"
+#include "announce.h"
 #include "books.h"
 #include "clock.h"
 #include "debugpoint.h"
@@ -19,6 +20,7 @@
 #include "events.h"
 #include "failure.h"
 #include "finish.h"
+#include "items.h"
 #include "load.h"
 #include "outcome.h"
 #include "slots.h"
@@ -158,11 +160,74 @@ judge_changed(const JoActiveRun *run, char *status)
 	return VERDICT_ENDED;
 }
 
+/* Does a step still wait for what this row says? */
+static bool
+is_waited_for(JoActiveRun *run, const JoWaitRow *wait)
+{
+	JoStepState *state;
+	bool		waits;
+
+	if (wait->step >= run->shape->nsteps)
+		return false;
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	state = &run->steps[wait->step];
+	if (wait->item != JO_NO_ITEM)
+		state = state->items != NULL ? jo_items_find(state->items, wait->item) : NULL;
+	waits = state != NULL && !JO_STEP_IS_FINAL(state->status);
+	LWLockRelease(jo_shared->lock);
+	return waits;
+}
+
+/*
+ * Steps that waited were stopped: their rows and timers go, and the runs they had
+ * started are cancelled.  False: somebody holds the row of one of those.
+ */
+static bool
+remove_orphans(JoActiveRun *run)
+{
+	JoWaitRow  *rows;
+	int			n = jo_store_waits(run->run_id, jo_store_latest(), &rows);
+	bool		all = true;
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		again = false;
+
+		if (is_waited_for(run, &rows[i]))
+			continue;
+		if (rows[i].child != 0 && jo_store_set_cancel(rows[i].child, JO_CANCEL_FORCE, &again))
+			jo_announce_control(rows[i].child);
+		if (again)
+			all = false;
+		else
+			jo_books_leave_wait(&rows[i], run->epoch);
+	}
+	return all;
+}
+
+/* The flag is down before the rows are read: an orphan made meanwhile raises it again. */
+static void
+set_orphans(JoActiveRun *run, bool has_orphans)
+{
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	run->has_orphans = has_orphans;
+	LWLockRelease(jo_shared->lock);
+}
+
 static Verdict
 judge(JoActiveRun *run, char *status)
 {
 	Verdict		verdict;
 
+	if (run->has_orphans && !run->reload)
+	{
+		set_orphans(run, false);
+		if (!remove_orphans(run))
+		{
+			set_orphans(run, true);
+			return VERDICT_LATER;
+		}
+	}
 	if (run->in_flight > 0)
 		return VERDICT_SETTLE;
 	if (run->reload)
@@ -211,7 +276,7 @@ apply_verdicts(JoDatabase *database, JoActiveRun **runs, const Verdict *verdicts
 		switch (verdicts[i])
 		{
 			case VERDICT_ENDED:
-				jo_outcome_ended(database, run, statuses[i], XactLastCommitEnd);
+				jo_outcome_ended(database, run, statuses[i], XactLastCommitEnd, &wakes);
 				break;
 			case VERDICT_RELOAD:
 				reload[(*nreload)++] = run->run_id;
@@ -243,7 +308,11 @@ put_back(JoDatabase *database, JoActiveRun **runs, int n)
 {
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < n; i++)
+	{
+		/* what was removed of them is there again */
+		runs[i]->has_orphans |= runs[i]->shape->may_wait;
 		jo_shmem_todo(database, runs[i]);
+	}
 	LWLockRelease(jo_shared->lock);
 }
 
@@ -313,23 +382,51 @@ jo_finish_todo(JoDatabase *database)
 
 /* ---- steps that no executor can record ---- */
 
+/*
+ * The step's retry policy; NULL when the definition cannot be read any more: then
+ * the step fails, and nothing else of the database is held up by it.
+ */
+static const JoStepDef *
+find_policy(const JoAttempt *attempt)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	const JoStepDef *volatile step = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		step = &jo_defcache_get(attempt->version_id)->definition->steps[attempt->step];
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		EmitErrorReport();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return step;
+}
+
 /* Writes the failure of the step that a slot has, and applies it. */
 static void
 record_lost_step(JoDatabase *database, JoSlot *slot, int sqlstate,
 				 const char *message, const char *detail, const char *hint, JoWakeList *wakes)
 {
 	JoAttempt	attempt;
-	JoCachedJob *job;
 
 	LWLockAcquire(jo_shared->lock, LW_SHARED);
 	jo_books_attempt(slot, &attempt);
 	LWLockRelease(jo_shared->lock);
 
 	jo_txn_begin();
-	job = jo_defcache_get(attempt.version_id);
-	slot->outcome = jo_books_fail(&attempt, &job->definition->steps[attempt.step], sqlstate,
+	slot->outcome = jo_books_fail(&attempt, find_policy(&attempt), sqlstate,
 								  jo_failure_make(sqlstate, message, detail, hint), NULL,
-								  &slot->retry_due);
+								  &slot->timer_due);
 	jo_txn_commit();
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
@@ -368,7 +465,7 @@ remove_mark(const JoSlot *slot)
 	if (slot->run == NULL || !slot->marked)
 		return;
 	jo_txn_begin();
-	jo_store_delete_mark(slot->run->run_id, slot->step, JO_NO_ITEM);
+	jo_store_delete_mark(slot->run->run_id, slot->step, slot->item);
 	jo_txn_commit();
 }
 
@@ -397,20 +494,17 @@ jo_finish_dead(JoDatabase *database)
 
 /* ---- what a dispatcher leaves behind ---- */
 
-/* Steps that take_step() took: nobody's slot has them. */
+/* A step that take_step() took: nobody's slot has it. */
 static void
-give_back_steps(JoActiveRun *run)
+give_back_step(JoActiveRun *run, JoStepState *state, void *argument)
 {
-	for (int i = 0; run->in_flight > 0 && i < run->shape->nsteps; i++)
-	{
-		JoStepState *state = &run->steps[i];
-
-		if (state->status != JO_STEP_RUNNING || state->slot >= 0)
-			continue;
-		run->in_flight--;
+	(void) argument;
+	if (state->status != JO_STEP_RUNNING || state->slot >= 0)
+		return;
+	run->in_flight--;
+	if (!state->resumed)
 		state->attempt--;
-		jo_active_ready(run, i);
-	}
+	jo_active_ready(run, state);
 }
 
 void
@@ -426,7 +520,7 @@ jo_finish_abandoned(JoDatabase *database)
 		if (run->state == JO_ACTIVE_LOADING)
 			jo_active_remove(run);
 		else if (run->state >= JO_ACTIVE_READY)
-			give_back_steps(run);
+			jo_items_visit(run, give_back_step, NULL);
 	}
 	/* the look at each run also puts those that are to end into the list again */
 	database->reload = true;
@@ -450,11 +544,15 @@ take_step(const JoDatabase *database, JoClass *class, Oid role, JoSlot *slot)
 		MemSet(slot, 0, sizeof(JoSlot));
 		slot->class = class;
 		state->status = JO_STEP_RUNNING;
-		state->attempt++;
+		if (!state->resumed)
+			state->attempt++;
 		state->run->ready--;
 		state->run->in_flight++;
 		slot->run = state->run;
+		slot->step_state = state;
 		slot->step = state->step;
+		slot->item = state->item;
+		slot->taken = -1;
 		slot->attempt = state->attempt;
 		slot->epoch = state->run->epoch;
 		slot->started_at = jo_clock_now();

@@ -11,6 +11,7 @@
 #include "handout.h"
 #include "active.h"
 #include "clock.h"
+#include "items.h"
 
 #define AGEING_TURNS 16
 
@@ -198,6 +199,47 @@ wake_one(JoDatabase *database, JoClass *class, JoWakeList *wakes)
 		ask_dispatcher(database, class, wakes);
 }
 
+/* Steps of a container that have begun, or may at any time, and are not over. */
+static int
+count_begun(const JoActiveRun *run, int close, const JoStepState *kept)
+{
+	int			n = 0;
+
+	for (int i = 0; i < close; i++)
+	{
+		const JoStepState *state = &run->steps[i];
+
+		if (run->shape->steps[i].scope == close)
+			n += state->status == JO_STEP_RUNNING || state->status == JO_STEP_RETRYING ||
+				state->status == JO_STEP_WAITING || state->class != NULL || state == kept;
+	}
+	return n;
+}
+
+/* Must a step wait for others of a container around it? */
+static bool
+is_held_back(const JoActiveRun *run, const JoStepState *state, const JoStepState *kept)
+{
+	for (int scope = run->shape->steps[state->step].scope; scope >= 0;
+		 scope = run->shape->steps[scope].scope)
+	{
+		int			limit = run->shape->steps[scope].max_concurrent;
+
+		if (limit > 0 && !state->resumed && state->epoch_attempts == 0 &&
+			count_begun(run, scope, kept) >= limit)
+			return true;
+	}
+	return false;
+}
+
+/* No list is free, or its container's limit is reached: stays fresh. */
+static void
+keep_fresh(JoActiveRun *run, JoStepState *state)
+{
+	run->ready--;
+	jo_active_ready(run, state);
+}
+
 JoStepState *
 jo_handout_publish(JoDatabase *database, JoActiveRun *run, const JoClass *self, JoWakeList *wakes)
 {
@@ -216,11 +258,11 @@ jo_handout_publish(JoDatabase *database, JoActiveRun *run, const JoClass *self, 
 		state->next = NULL;
 		if (class == NULL)
 		{
-			/* no list is free: stays fresh, the dispatcher tries again soon */
-			run->ready--;
-			jo_active_ready(run, state->step);
+			keep_fresh(run, state);
 			jo_shmem_todo(database, run);
 		}
+		else if (run->shape->has_limits && is_held_back(run, state, kept))
+			keep_fresh(run, state);
 		else if (self == class && kept == NULL)
 			kept = state;
 		else
@@ -258,21 +300,22 @@ jo_handout_pop(JoClass *class)
 	return state;
 }
 
+static void
+withdraw_one(JoActiveRun *run, JoStepState *state, void *argument)
+{
+	(void) argument;
+	if (state->class == NULL)
+		return;
+	unlink_step(state);
+	run->ready--;
+	jo_active_ready(run, state);
+}
+
 void
 jo_handout_withdraw(JoActiveRun *run)
 {
-	if (run->shape == NULL || run->ready == 0)
-		return;
-	for (int i = 0; i < run->shape->nsteps; i++)
-	{
-		JoStepState *state = &run->steps[i];
-
-		if (state->class == NULL)
-			continue;
-		unlink_step(state);
-		run->ready--;
-		jo_active_ready(run, i);
-	}
+	if (run->shape != NULL && run->ready > 0)
+		jo_items_visit(run, withdraw_one, NULL);
 }
 
 int

@@ -1,391 +1,171 @@
 /*
  * inputcheck.c
- *		A run's input against the schema of its job.
+ *		A run's input against the schema of its job, and its defaults.
  *
  * Done once, when the run starts, so that a step never meets what the job's author
- * has excluded.  Numbers are compared as numeric, never as doubles.  Touches memory
- * only.
+ * has excluded.  Touches memory only.
  */
 #include "joborch.h"
 
-#include "catalog/pg_collation.h"
 #include "errors.h"
 #include "guc.h"
 #include "inputcheck.h"
 #include "jsonbuild.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "regex/regex.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/numeric.h"
-
-#define MAX_VIOLATIONS 50
-
-typedef struct InputCheck
-{
-	StringInfoData path;		/* of the value being looked at */
-	StringInfoData detail;
-	int			violations;
-} InputCheck;
-
-static void check_value(InputCheck *check, JsonbContainer *schema, JsonbValue *value);
-
-static void
-add_violation(InputCheck *check, const char *problem)
-{
-	if (++check->violations > MAX_VIOLATIONS)
-		return;
-	if (check->detail.len > 0)
-		appendStringInfoChar(&check->detail, '\n');
-	appendStringInfo(&check->detail, "%s: %s", check->path.data, problem);
-}
-
-/* A keyword of a schema, as a scalar or jbvBinary. */
-static bool
-get_keyword(JsonbContainer *schema, const char *name, JsonbValue *value)
-{
-	return jo_jsonb_member(schema, name, strlen(name), value);
-}
-
-static bool
-get_container(JsonbContainer *schema, const char *name, JsonbContainer **container)
-{
-	JsonbValue	value;
-
-	if (!get_keyword(schema, name, &value) || value.type != jbvBinary)
-		return false;
-	*container = value.val.binary.data;
-	return true;
-}
-
-static char *
-print_value(JsonbValue *value)
-{
-	Jsonb	   *jsonb = jo_jsonb_from_value(value);
-
-	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-}
+#include "nodes/pg_list.h"
+#include "schema.h"
 
 /* ---- defaults ---- */
 
-static Jsonb *
-get_default(JsonbContainer *schema)
+/*
+ * All "properties" that speak of the same object: a schema's own and those that it
+ * gets by $ref and allOf, which cannot come back to it (schemaref.c).
+ */
+static List *
+collect_properties(List *maps, const JoSchema *schema)
 {
-	JsonbValue	value;
+	const JoSchemaList *all = &schema->lists[JO_SCHEMA_ALL_OF];
+	int			i;
 
-	return get_keyword(schema, "default", &value) ? jo_jsonb_from_value(&value) : NULL;
+	if (schema->maps[JO_SCHEMA_PROPERTIES].n > 0)
+		maps = lappend(maps, unconstify(JoSchemaMap *, &schema->maps[JO_SCHEMA_PROPERTIES]));
+	if (schema->ref != NULL)
+		maps = collect_properties(maps, schema->ref);
+	for (i = 0; i < all->n; i++)
+		maps = collect_properties(maps, all->list[i]);
+	return maps;
 }
 
-static Jsonb *fill_defaults(JsonbContainer *schema, Jsonb *object);
+static Jsonb *
+get_default(const JoSchema *schema)
+{
+	while (schema->fallback.value == NULL && schema->ref != NULL)
+		schema = schema->ref;
+	return schema->fallback.value;
+}
+
+static const JoSchema *
+find_property(List *maps, const JsonbValue *key)
+{
+	ListCell   *cell;
+
+	foreach(cell, maps)
+	{
+		JoSchemaMember *member = jo_schema_member(lfirst(cell), key->val.string.val,
+												  key->val.string.len);
+
+		if (member != NULL)
+			return member->schema;
+	}
+	return NULL;
+}
+
+static JsonbValue *push_object(JsonbParseState **state, const JoSchema *schema,
+							   JsonbContainer *object);
 
 /* The members that are there, nested objects with their own defaults. */
 static void
-copy_members(JsonbParseState **state, JsonbContainer *properties, Jsonb *object)
-{
-	JsonbIterator *iterator = JsonbIteratorInit(&object->root);
-	JsonbIteratorToken token;
-	JsonbValue	key;
-	JsonbValue	value;
-	JsonbValue	schema;
-
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
-	{
-		Jsonb	   *member;
-
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		member = jo_jsonb_from_value(&value);
-		if (jo_jsonb_member(properties, key.val.string.val, key.val.string.len, &schema) &&
-			schema.type == jbvBinary && JB_ROOT_IS_OBJECT(member))
-			member = fill_defaults(schema.val.binary.data, member);
-		pushJsonbValue(state, WJB_KEY, &key);
-		jo_jsonb_to_value(member, &value);
-		pushJsonbValue(state, WJB_VALUE, &value);
-	}
-}
-
-static void
-add_missing(JsonbParseState **state, JsonbContainer *properties, Jsonb *object)
-{
-	JsonbIterator *iterator = JsonbIteratorInit(properties);
-	JsonbIteratorToken token;
-	JsonbValue	key;
-	JsonbValue	schema;
-	JsonbValue	value;
-
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
-	{
-		Jsonb	   *given;
-
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &schema, true);
-		if (schema.type != jbvBinary ||
-			jo_jsonb_member(&object->root, key.val.string.val, key.val.string.len, &value) ||
-			(given = get_default(schema.val.binary.data)) == NULL)
-			continue;
-		pushJsonbValue(state, WJB_KEY, &key);
-		jo_jsonb_to_value(given, &value);
-		pushJsonbValue(state, WJB_VALUE, &value);
-	}
-}
-
-static Jsonb *
-fill_defaults(JsonbContainer *schema, Jsonb *object)
-{
-	JsonbParseState *state = NULL;
-	JsonbContainer *properties;
-
-	check_stack_depth();
-	if (!get_container(schema, "properties", &properties))
-		return object;
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	copy_members(&state, properties, object);
-	add_missing(&state, properties, object);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
-/* ---- checks ---- */
-
-static int
-compare_numbers(Numeric a, Numeric b)
-{
-	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(a), NumericGetDatum(b)));
-}
-
-static bool
-is_whole(Numeric number)
-{
-	Datum		truncated = DirectFunctionCall2(numeric_trunc, NumericGetDatum(number),
-												Int32GetDatum(0));
-
-	return compare_numbers(number, DatumGetNumeric(truncated)) == 0;
-}
-
-static bool
-has_type(const JsonbValue *value, const char *type, int length)
-{
-	char		word[16];
-
-	if (length >= (int) sizeof(word))
-		return false;
-	memcpy(word, type, length);
-	word[length] = '\0';
-	switch (value->type)
-	{
-		case jbvNull:
-			return strcmp(word, "null") == 0;
-		case jbvString:
-			return strcmp(word, "string") == 0;
-		case jbvBool:
-			return strcmp(word, "boolean") == 0;
-		case jbvNumeric:
-			return strcmp(word, "number") == 0 ||
-				(strcmp(word, "integer") == 0 && is_whole(value->val.numeric));
-		default:
-			return strcmp(word, JsonContainerIsArray(value->val.binary.data) ? "array" : "object") == 0;
-	}
-}
-
-/* False when the value's type is not (one of) the schema's. */
-static bool
-check_type(InputCheck *check, JsonbContainer *schema, const JsonbValue *value)
-{
-	JsonbValue	type;
-	uint32		i;
-
-	if (!get_keyword(schema, "type", &type))
-		return true;
-	if (type.type == jbvString)
-	{
-		if (has_type(value, type.val.string.val, type.val.string.len))
-			return true;
-	}
-	else
-	{
-		for (i = 0; i < JsonContainerSize(type.val.binary.data); i++)
-		{
-			JsonbValue *one = getIthJsonbValueFromContainer(type.val.binary.data, i);
-
-			if (has_type(value, one->val.string.val, one->val.string.len))
-				return true;
-		}
-	}
-	add_violation(check, psprintf("must be of type %s", print_value(&type)));
-	return false;
-}
-
-static void
-check_enum(InputCheck *check, JsonbContainer *schema, JsonbValue *value)
-{
-	JsonbContainer *list;
-	Jsonb	   *given;
-	JsonbValue	shown;
-	uint32		i;
-
-	if (!get_container(schema, "enum", &list))
-		return;
-	given = jo_jsonb_from_value(value);
-	for (i = 0; i < JsonContainerSize(list); i++)
-	{
-		Jsonb	   *allowed = jo_jsonb_from_value(getIthJsonbValueFromContainer(list, i));
-
-		if (compareJsonbContainers(&given->root, &allowed->root) == 0)
-			return;
-	}
-	(void) get_keyword(schema, "enum", &shown);
-	add_violation(check, psprintf("must be one of %s", print_value(&shown)));
-}
-
-static void
-check_number(InputCheck *check, JsonbContainer *schema, const JsonbValue *value)
-{
-	JsonbValue	limit;
-
-	if (get_keyword(schema, "minimum", &limit) && limit.type == jbvNumeric &&
-		compare_numbers(value->val.numeric, limit.val.numeric) < 0)
-		add_violation(check, psprintf("must be at least %s", print_value(&limit)));
-	if (get_keyword(schema, "maximum", &limit) && limit.type == jbvNumeric &&
-		compare_numbers(value->val.numeric, limit.val.numeric) > 0)
-		add_violation(check, psprintf("must be at most %s", print_value(&limit)));
-}
-
-static void
-check_pattern(InputCheck *check, const JsonbValue *pattern, const JsonbValue *value)
-{
-	text	   *regex = cstring_to_text_with_len(pattern->val.string.val, pattern->val.string.len);
-
-	if (!RE_compile_and_execute(regex, value->val.string.val, value->val.string.len,
-								REG_ADVANCED, DEFAULT_COLLATION_OID, 0, NULL))
-		add_violation(check, psprintf("must match the pattern %s", text_to_cstring(regex)));
-}
-
-static void
-check_string(InputCheck *check, JsonbContainer *schema, const JsonbValue *value)
-{
-	JsonbValue	keyword;
-	JsonbValue	length;
-
-	jo_jsonb_int_value(&length, pg_mbstrlen_with_len(value->val.string.val, value->val.string.len));
-	if (get_keyword(schema, "minLength", &keyword) && keyword.type == jbvNumeric &&
-		compare_numbers(length.val.numeric, keyword.val.numeric) < 0)
-		add_violation(check, psprintf("must have at least %s characters", print_value(&keyword)));
-	if (get_keyword(schema, "maxLength", &keyword) && keyword.type == jbvNumeric &&
-		compare_numbers(length.val.numeric, keyword.val.numeric) > 0)
-		add_violation(check, psprintf("must have at most %s characters", print_value(&keyword)));
-	if (get_keyword(schema, "pattern", &keyword) && keyword.type == jbvString)
-		check_pattern(check, &keyword, value);
-	if (get_keyword(schema, "format", &keyword) && keyword.type == jbvString)
-	{
-		char	   *format = pnstrdup(keyword.val.string.val, keyword.val.string.len);
-
-		if (!jo_input_has_format(format, pnstrdup(value->val.string.val, value->val.string.len)))
-			add_violation(check, psprintf("must be a %s", format));
-	}
-}
-
-static void
-check_array(InputCheck *check, JsonbContainer *schema, JsonbContainer *array)
-{
-	JsonbContainer *items;
-	int			length = check->path.len;
-	uint32		i;
-
-	if (!get_container(schema, "items", &items))
-		return;
-	for (i = 0; i < JsonContainerSize(array) && check->violations <= MAX_VIOLATIONS; i++)
-	{
-		appendStringInfo(&check->path, "[%u]", i);
-		check_value(check, items, getIthJsonbValueFromContainer(array, i));
-		check->path.len = length;
-		check->path.data[length] = '\0';
-	}
-}
-
-static void
-check_required(InputCheck *check, JsonbContainer *schema, JsonbContainer *object)
-{
-	JsonbContainer *required;
-	JsonbValue	member;
-	uint32		i;
-
-	if (!get_container(schema, "required", &required))
-		return;
-	for (i = 0; i < JsonContainerSize(required); i++)
-	{
-		JsonbValue *name = getIthJsonbValueFromContainer(required, i);
-
-		if (!jo_jsonb_member(object, name->val.string.val, name->val.string.len, &member))
-			add_violation(check, psprintf("\"%.*s\" is missing",
-										  name->val.string.len, name->val.string.val));
-	}
-}
-
-static void
-check_object(InputCheck *check, JsonbContainer *schema, JsonbContainer *object)
+push_members(JsonbParseState **state, List *maps, JsonbContainer *object)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(object);
 	JsonbIteratorToken token;
-	JsonbContainer *properties = NULL;
-	JsonbValue	additional;
 	JsonbValue	key;
 	JsonbValue	value;
-	JsonbValue	member;
-	int			length = check->path.len;
-	bool		closed = get_keyword(schema, "additionalProperties", &additional) &&
-		additional.type == jbvBool && !additional.val.boolean;
 
-	check_required(check, schema, object);
-	(void) get_container(schema, "properties", &properties);
 	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
 	{
-		bool		known;
+		const JoSchema *schema;
 
 		if (token != WJB_KEY)
 			continue;
 		(void) JsonbIteratorNext(&iterator, &value, true);
-		known = properties != NULL &&
-			jo_jsonb_member(properties, key.val.string.val, key.val.string.len, &member);
-		appendStringInfoChar(&check->path, '.');
-		appendBinaryStringInfo(&check->path, key.val.string.val, key.val.string.len);
-		if (known && member.type == jbvBinary)
-			check_value(check, member.val.binary.data, &value);
-		else if (closed && !known)
-			add_violation(check, "is not a known property");
-		check->path.len = length;
-		check->path.data[length] = '\0';
+		pushJsonbValue(state, WJB_KEY, &key);
+		schema = find_property(maps, &key);
+		if (schema != NULL && value.type == jbvBinary &&
+			JsonContainerIsObject(value.val.binary.data))
+			(void) push_object(state, schema, value.val.binary.data);
+		else
+			pushJsonbValue(state, WJB_VALUE, &value);
 	}
 }
 
+/* Of two defaults for one property that of the outer schema is taken. */
 static void
-check_value(InputCheck *check, JsonbContainer *schema, JsonbValue *value)
+push_missing(JsonbParseState **state, List *maps, JsonbContainer *object)
 {
-	check_stack_depth();
-	if (!check_type(check, schema, value))
-		return;
-	check_enum(check, schema, value);
-	if (value->type == jbvNumeric)
-		check_number(check, schema, value);
-	else if (value->type == jbvString)
-		check_string(check, schema, value);
-	else if (value->type == jbvBinary && JsonContainerIsArray(value->val.binary.data))
-		check_array(check, schema, value->val.binary.data);
-	else if (value->type == jbvBinary)
-		check_object(check, schema, value->val.binary.data);
+	ListCell   *cell;
+	JsonbValue	key;
+	JsonbValue	value;
+	Jsonb	   *given;
+	int			i;
+
+	foreach(cell, maps)
+	{
+		const JoSchemaMap *map = lfirst(cell);
+
+		for (i = 0; i < map->n; i++)
+		{
+			const JoSchemaMember *member = &map->list[i];
+
+			jo_jsonb_string_value(&key, member->name);
+			if (jo_jsonb_member(object, member->name, member->length, &value) ||
+				find_property(maps, &key) != member->schema ||
+				(given = get_default(member->schema)) == NULL)
+				continue;
+			jo_jsonb_to_value(given, &value);
+			pushJsonbValue(state, WJB_KEY, &key);
+			pushJsonbValue(state, WJB_VALUE, &value);
+		}
+	}
 }
 
-static void
-raise_violations(const InputCheck *check)
+/* As deep as the value. */
+static JsonbValue *
+push_object(JsonbParseState **state, const JoSchema *schema, JsonbContainer *object)
 {
+	List	   *maps;
+
+	check_stack_depth();
+	maps = collect_properties(NIL, schema);
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_members(state, maps, object);
+	push_missing(state, maps, object);
+	list_free(maps);
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+static Jsonb *
+fill_defaults(const JoSchemaDocument *document, Jsonb *input)
+{
+	JsonbParseState *state = NULL;
+
+	if (!document->has_defaults)
+		return input;
+	return JsonbValueToJsonb(push_object(&state, document->root, &input->root));
+}
+
+/* ---- the check ---- */
+
+static void
+raise_violations(const JoViolations *violations)
+{
+	StringInfoData detail;
+	int			i;
+
+	initStringInfo(&detail);
+	/* "$.n" is "input.n" to the caller */
+	for (i = 0; i < violations->n; i++)
+		appendStringInfo(&detail, "%sinput%s: %s", i > 0 ? "\n" : "", violations->list[i].path + 1,
+						 violations->list[i].message);
+	if (violations->more)
+		appendStringInfo(&detail, "\n%s", jo_schema_more(violations));
 	ereport(ERROR,
 			(errcode(ERRCODE_JO_INVALID_INPUT),
 			 errmsg_plural("the run's input is not what the job declares: %d problem",
 						   "the run's input is not what the job declares: %d problems",
-						   check->violations, check->violations),
-			 errdetail("%s", check->detail.data),
+						   violations->n, violations->n),
+			 errdetail("%s", detail.data),
 			 errhint("The job's \"input\" key says what it takes; see joborch.job_versions.")));
 }
 
@@ -408,9 +188,8 @@ check_shape(const Jsonb *input)
 Jsonb *
 jo_input_check(const JoDefinition *def, Jsonb *input)
 {
-	InputCheck	check;
-	Jsonb	   *schema;
-	JsonbValue	value;
+	const JoSchemaDocument *document;
+	JoViolations violations;
 
 	if (input == NULL)
 		input = jo_jsonb_from_text("{}");
@@ -418,15 +197,11 @@ jo_input_check(const JoDefinition *def, Jsonb *input)
 	if (def->input_schema == NULL)
 		return input;
 
-	schema = jo_jsonb_from_text(def->input_schema);
-	input = fill_defaults(&schema->root, input);
-	check.violations = 0;
-	initStringInfo(&check.path);
-	initStringInfo(&check.detail);
-	appendStringInfoString(&check.path, "input");
-	JsonbToJsonbValue(input, &value);
-	check_value(&check, &schema->root, &value);
-	if (check.violations > 0)
-		raise_violations(&check);
+	document = jo_schema_get(def->input_schema);
+	input = fill_defaults(document, input);
+	memset(&violations, 0, sizeof(violations));
+	jo_schema_walk(document, input, &violations);
+	if (violations.n > 0)
+		raise_violations(&violations);
 	return input;
 }

@@ -1,14 +1,12 @@
 /*
  * inputformat.c
- *		The "format" keyword of input schemas.
+ *		The "format" keyword of schemas, and those formats that are about time.
  *
  * Checked by hand, by the letter of RFC 3339 and its like: the server's input
  * functions accept far more ("tomorrow", "epoch") and raise instead of answering.
  * Touches memory only.
  */
 #include "joborch.h"
-
-#include <arpa/inet.h>
 
 #include "inputcheck.h"
 #include "utils/datetime.h"
@@ -54,13 +52,34 @@ take_date(const char **input)
 		day <= day_tab[isleap(year)][month - 1];
 }
 
-/* HH:MM:SS with an optional fraction */
+/* Z or +HH:MM */
 static bool
-take_clock(const char **input)
+take_offset(const char **input, int *offset)
+{
+	int			sign;
+	int			hours;
+	int			minutes;
+
+	*offset = 0;
+	if (take_char(input, 'Z') || take_char(input, 'z'))
+		return true;
+	sign = (**input == '-') ? -1 : 1;
+	if ((!take_char(input, '+') && !take_char(input, '-')) ||
+		!take_number(input, 2, &hours) || !take_char(input, ':') ||
+		!take_number(input, 2, &minutes) || hours > 23 || minutes > 59)
+		return false;
+	*offset = sign * (hours * 60 + minutes);
+	return true;
+}
+
+/* HH:MM:SS with an optional fraction and Z or +HH:MM; a leap second only where one can be. */
+static bool
+take_time(const char **input)
 {
 	int			hour;
 	int			minute;
 	int			second;
+	int			minutes;
 
 	if (!take_number(input, 2, &hour) || !take_char(input, ':') ||
 		!take_number(input, 2, &minute) || !take_char(input, ':') ||
@@ -73,21 +92,10 @@ take_clock(const char **input)
 		while (**input >= '0' && **input <= '9')
 			(*input)++;
 	}
-	return true;
-}
-
-/* Z or +HH:MM */
-static bool
-take_offset(const char **input)
-{
-	int			hours;
-	int			minutes;
-
-	if (take_char(input, 'Z') || take_char(input, 'z'))
-		return true;
-	return (take_char(input, '+') || take_char(input, '-')) &&
-		take_number(input, 2, &hours) && take_char(input, ':') &&
-		take_number(input, 2, &minutes) && hours <= 23 && minutes <= 59;
+	if (!take_offset(input, &minutes))
+		return false;
+	/* a day has 1440 minutes; leap seconds end a day of UTC */
+	return second < 60 || (hour * 60 + minute - minutes + 1440) % 1440 == 1439;
 }
 
 static bool
@@ -99,7 +107,7 @@ is_date(const char *input)
 static bool
 is_time(const char *input)
 {
-	return take_clock(&input) && (*input == '\0' || (take_offset(&input) && *input == '\0'));
+	return take_time(&input) && *input == '\0';
 }
 
 static bool
@@ -107,7 +115,44 @@ is_date_time(const char *input)
 {
 	return take_date(&input) &&
 		(take_char(&input, 'T') || take_char(&input, 't') || take_char(&input, ' ')) &&
-		take_clock(&input) && take_offset(&input) && *input == '\0';
+		take_time(&input) && *input == '\0';
+}
+
+/* Numbers with these units, each at most once and in this order, none left out between. */
+static bool
+take_units(const char **input, const char *units)
+{
+	const char *last = NULL;
+
+	while (**input >= '0' && **input <= '9')
+	{
+		const char *unit;
+
+		*input += strspn(*input, "0123456789");
+		unit = (**input != '\0') ? strchr(units, **input) : NULL;
+		if (unit == NULL || (last != NULL && unit != last + 1))
+			return false;
+		last = unit;
+		(*input)++;
+	}
+	return last != NULL;
+}
+
+/* P1Y2M3DT4H5M6S or P1W: ISO 8601 as RFC 3339, appendix A, has it */
+static bool
+is_duration(const char *input)
+{
+	const char *weeks;
+
+	if (!take_char(&input, 'P'))
+		return false;
+	weeks = input;
+	if (take_units(&weeks, "W"))
+		return *weeks == '\0';
+	if (*input != 'T' && !take_units(&input, "YMD"))
+		return false;
+	return *input == '\0' ||
+		(take_char(&input, 'T') && take_units(&input, "HMS") && *input == '\0');
 }
 
 static bool
@@ -125,49 +170,6 @@ is_uuid(const char *input)
 	return input[36] == '\0';
 }
 
-/* One @ between a name and a domain, no blanks: more only the mail server knows. */
-static bool
-is_email(const char *input)
-{
-	const char *at = strchr(input, '@');
-
-	return at != NULL && at > input && at[1] != '\0' && at[1] != '.' &&
-		strchr(at + 1, '@') == NULL && strpbrk(input, " \t\r\n<>,") == NULL;
-}
-
-/* A scheme, a colon, and something without blanks. */
-static bool
-is_uri(const char *input)
-{
-	const char *at = input;
-
-	if (!isalpha((unsigned char) *at))
-		return false;
-	while (isalnum((unsigned char) *at) || strchr("+-.", *at) != NULL)
-	{
-		if (*at == '\0')
-			return false;
-		at++;
-	}
-	return *at == ':' && at[1] != '\0' && strpbrk(at, " \t\r\n<>\"") == NULL;
-}
-
-static bool
-is_ipv4(const char *input)
-{
-	struct in_addr address;
-
-	return inet_pton(AF_INET, input, &address) == 1;
-}
-
-static bool
-is_ipv6(const char *input)
-{
-	struct in6_addr address;
-
-	return inet_pton(AF_INET6, input, &address) == 1;
-}
-
 bool
 jo_input_has_format(const char *format, const char *input)
 {
@@ -177,8 +179,10 @@ jo_input_has_format(const char *format, const char *input)
 		bool		(*check) (const char *input);
 	}			formats[] =
 	{
-		{"date", is_date}, {"time", is_time}, {"date-time", is_date_time}, {"uuid", is_uuid},
-		{"email", is_email}, {"uri", is_uri}, {"ipv4", is_ipv4}, {"ipv6", is_ipv6}
+		{"date", is_date}, {"time", is_time}, {"date-time", is_date_time},
+		{"duration", is_duration}, {"uuid", is_uuid}, {"email", jo_format_is_email},
+		{"hostname", jo_format_is_hostname}, {"uri", jo_format_is_uri},
+		{"ipv4", jo_format_is_ipv4}, {"ipv6", jo_format_is_ipv6}
 	};
 	int			i;
 

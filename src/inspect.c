@@ -1,6 +1,6 @@
 /*
  * inspect.c
- *		Looking from outside: steps of a run, processes, what waits.
+ *		Looking from outside: processes, and what waits.
  *
  * Internal entries, called by views and functions in sql/extension that check
  * the caller's rights.
@@ -10,31 +10,22 @@
 #include "access/xlog.h"
 #include "active.h"
 #include "announce.h"
-#include "catalog/pg_type.h"
 #include "clock.h"
-#include "defcache.h"
-#include "errors.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "load.h"
 #include "miscadmin.h"
 #include "runstate.h"
-#include "status.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(joborch_run_state);
-PG_FUNCTION_INFO_V1(joborch_run_steps);
 PG_FUNCTION_INFO_V1(joborch_workers);
 PG_FUNCTION_INFO_V1(joborch_waiting);
 PG_FUNCTION_INFO_V1(joborch_announce_control);
 PG_FUNCTION_INFO_V1(joborch_announce_extension);
 PG_FUNCTION_INFO_V1(joborch_adopt);
 PG_FUNCTION_INFO_V1(joborch_now);
-
-#define STEP_COLUMNS 12
 
 Datum
 joborch_now(PG_FUNCTION_ARGS)
@@ -81,133 +72,7 @@ joborch_run_state(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(status));
 }
 
-/* ---- steps of a run ---- */
-
-/* A step as it is told. */
-typedef struct StepView
-{
-	char		status;
-	int32		attempts;
-	TimestampTz started_at;
-	TimestampTz finished_at;
-	TimestampTz next_attempt_at;
-	Jsonb	   *output;
-	Jsonb	   *error;
-	const char *waiting_for;
-	int			pid;
-} StepView;
-
-/* What memory knows of an active run; false if it is not there. */
-static bool
-view_active(int64 run_id, StepView *views, int n, bool *paused)
-{
-	JoActiveRun *run;
-	bool		found;
-
-	LWLockAcquire(jo_shared->lock, LW_SHARED);
-	run = jo_active_find(MyDatabaseId, run_id);
-	found = run != NULL && run->state >= JO_ACTIVE_READY && run->shape->nsteps == n;
-	for (int i = 0; found && i < n; i++)
-	{
-		const JoStepState *state = &run->steps[i];
-
-		views[i].status = state->status;
-		views[i].attempts = state->attempt;
-		if (state->status == JO_STEP_RUNNING && state->slot >= 0)
-		{
-			views[i].started_at = jo_shared->slots[state->slot].started_at;
-			views[i].pid = jo_shared->slots[state->slot].pid;
-		}
-	}
-	*paused = found && run->paused;
-	LWLockRelease(jo_shared->lock);
-	return found;
-}
-
-/* The same from rows alone, by the code that loads runs. */
-static void
-view_rows(int64 run_id, const JoCachedJob *job, int32 epoch, char cancel, Snapshot snapshot,
-		  StepView *views)
-{
-	JoActiveRun run = {0};
-	JoShape    *shape = jo_shape_make_local(job);
-
-	run.run_id = run_id;
-	run.epoch = epoch;
-	run.cancel = cancel;
-	run.failed_step = -1;
-	jo_active_init_steps(&run, shape, palloc0(sizeof(JoStepState) * shape->nsteps));
-	jo_load_history(&run, snapshot, jo_clock_now());
-	for (int i = 0; i < shape->nsteps; i++)
-	{
-		views[i].status = run.steps[i].status;
-		views[i].attempts = run.steps[i].attempt;
-		/* ready, but its run is not in memory: it waits like the run */
-		if (views[i].status == JO_STEP_QUEUED)
-			views[i].status = JO_STEP_PENDING;
-	}
-}
-
-/* Of a finished run, no step is still to come. */
-static void
-close_views(StepView *views, int n, char run_status)
-{
-	for (int i = 0; i < n; i++)
-		if (!JO_STEP_IS_FINAL(views[i].status))
-			views[i].status = run_status == JO_RUN_CANCELLED ? JO_STEP_CANCELLED : JO_STEP_SKIPPED;
-}
-
-/* Times, results and errors come from the rows. */
-static void
-add_data(int64 run_id, Snapshot snapshot, StepView *views, int n)
-{
-	JoStepRow  *steps;
-	JoAttemptRow *attempts;
-	int			nsteps = jo_store_steps(run_id, snapshot, true, &steps);
-	int			nattempts = jo_store_attempts(run_id, snapshot, &attempts);
-
-	for (int i = 0; i < nattempts; i++)
-	{
-		StepView   *view = attempts[i].step < n ? &views[attempts[i].step] : NULL;
-
-		if (view == NULL || JO_STEP_IS_FINAL(view->status))
-			continue;
-		view->error = attempts[i].error;
-		if (view->started_at == 0)
-			view->started_at = attempts[i].started_at;
-		if (view->status == JO_STEP_RETRYING)
-			view->next_attempt_at = attempts[i].retry_at;
-	}
-	for (int i = 0; i < nsteps; i++)
-	{
-		StepView   *view = steps[i].step < n ? &views[steps[i].step] : NULL;
-
-		if (view == NULL || !JO_STEP_IS_FINAL(view->status))
-			continue;
-		view->status = steps[i].status;
-		view->attempts = steps[i].attempt;
-		view->started_at = steps[i].started_at;
-		view->finished_at = steps[i].finished_at;
-		view->output = steps[i].output;
-		view->error = steps[i].error;
-	}
-}
-
-static const char *
-waits_for(const StepView *view, bool paused)
-{
-	switch (view->status)
-	{
-		case JO_STEP_PENDING:
-			return paused ? "resume" : "earlier steps";
-		case JO_STEP_QUEUED:
-			return paused ? "resume" : "executor";
-		case JO_STEP_RETRYING:
-			return "next attempt";
-		default:
-			return NULL;
-	}
-}
+/* ---- processes ---- */
 
 static void
 put_time(Datum *values, bool *nulls, int column, TimestampTz when)
@@ -215,89 +80,6 @@ put_time(Datum *values, bool *nulls, int column, TimestampTz when)
 	nulls[column] = when == 0;
 	values[column] = TimestampTzGetDatum(when);
 }
-
-static void
-put_jsonb(Datum *values, bool *nulls, int column, Jsonb *jsonb)
-{
-	nulls[column] = jsonb == NULL;
-	values[column] = JsonbPGetDatum(jsonb);
-}
-
-static void
-put_view(ReturnSetInfo *result, const JoStepDef *step, const StepView *view, bool paused)
-{
-	Datum		values[STEP_COLUMNS] = {0};
-	bool		nulls[STEP_COLUMNS] = {0};
-	const char *waiting_for = waits_for(view, paused);
-
-	values[0] = Int32GetDatum(step->index);
-	values[1] = CStringGetTextDatum(step->name);
-	nulls[2] = true;
-	values[3] = CStringGetTextDatum(jo_status_word(view->status));
-	values[4] = Int32GetDatum(view->attempts);
-	put_time(values, nulls, 5, view->started_at);
-	put_time(values, nulls, 6, view->finished_at);
-	put_jsonb(values, nulls, 7, view->output);
-	put_jsonb(values, nulls, 8, view->error);
-	nulls[9] = waiting_for == NULL;
-	if (waiting_for)
-		values[9] = CStringGetTextDatum(waiting_for);
-	put_time(values, nulls, 10, view->next_attempt_at);
-	nulls[11] = view->pid == 0;
-	values[11] = Int32GetDatum(view->pid);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-Datum
-joborch_run_steps(PG_FUNCTION_ARGS)
-{
-	int64		run_id = PG_GETARG_INT64(0);
-	Snapshot	snapshot;
-	JoRunRow	run;
-	JoLiveRow	live;
-	JoEndRow	end;
-	JoCachedJob *job;
-	StepView   *views;
-	bool		unfinished;
-	bool		paused = false;
-	char		cancel;
-	int			n;
-
-	jo_shmem_require();
-	InitMaterializedSRF(fcinfo, 0);
-	snapshot = RegisterSnapshot(jo_store_latest());
-	if (!jo_store_run(run_id, snapshot, &run))
-	{
-		UnregisterSnapshot(snapshot);
-		return (Datum) 0;
-	}
-	unfinished = jo_store_live(run_id, snapshot, &live);
-	if (unfinished)
-		end.status = 0;
-	else if (!jo_store_end(run_id, snapshot, &end))
-	{
-		UnregisterSnapshot(snapshot);
-		return (Datum) 0;
-	}
-	cancel = unfinished ? live.cancel :
-		end.status == JO_RUN_CANCELLED ? JO_CANCEL_GRACEFUL : JO_CANCEL_NONE;
-	job = jo_defcache_get(run.version_id);
-	n = job->definition->nsteps;
-	views = palloc0(sizeof(StepView) * n);
-	if (!view_active(run_id, views, n, &paused))
-		view_rows(run_id, job, unfinished ? live.epoch : end.epoch, cancel, snapshot, views);
-	if (unfinished)
-		paused = live.paused;
-	else
-		close_views(views, n, end.status);
-	add_data(run_id, snapshot, views, n);
-	UnregisterSnapshot(snapshot);
-	for (int i = 0; i < n; i++)
-		put_view((ReturnSetInfo *) fcinfo->resultinfo, &job->definition->steps[i], &views[i], paused);
-	return (Datum) 0;
-}
-
-/* ---- processes ---- */
 
 static const char *
 slot_word(JoSlotState state)

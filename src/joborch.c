@@ -15,6 +15,7 @@
 #include "guc.h"
 #include "miscadmin.h"
 #include "shmem.h"
+#include "start.h"
 #include "worker.h"
 
 PG_MODULE_MAGIC;
@@ -33,5 +34,6 @@ _PG_init(void)
 	jo_announce_init();
 	jo_ddl_init();
 	jo_debug_init();
+	jo_start_child_hook = jo_start_child;
 	jo_worker_register_launcher();
 }

@@ -50,6 +50,24 @@ jo_jsonb_from_text(const char *json)
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
 }
 
+Jsonb *
+jo_jsonb_null(void)
+{
+	JsonbValue	value;
+
+	value.type = jbvNull;
+	return JsonbValueToJsonb(&value);
+}
+
+Jsonb *
+jo_jsonb_merge(Jsonb *first, Jsonb *second)
+{
+	if (first == NULL || second == NULL)
+		return first != NULL ? first : second;
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(first),
+											  JsonbPGetDatum(second)));
+}
+
 void
 jo_jsonb_string_value(JsonbValue *value, const char *string)
 {

@@ -19,6 +19,11 @@ extern Jsonb *jo_jsonb_from_value(JsonbValue *value);
 
 extern Jsonb *jo_jsonb_from_text(const char *json); /* raises when it is not JSON */
 
+extern Jsonb *jo_jsonb_null(void);
+
+/* An object with the members of both, of the same name the second one's; either may be NULL. */
+extern Jsonb *jo_jsonb_merge(Jsonb *first, Jsonb *second);
+
 extern void jo_jsonb_string_value(JsonbValue *value, const char *string);
 extern void jo_jsonb_int_value(JsonbValue *value, int64 number);
 

@@ -16,11 +16,26 @@
 #include "debugpoint.h"
 #include "errors.h"
 #include "failure.h"
+#include "items.h"
 #include "load.h"
 #include "miscadmin.h"
 #include "outcome.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+
+/* The state that a row is about; NULL: none, or it is final. */
+static JoStepState *
+state_of(JoActiveRun *run, int32 step, int32 item)
+{
+	JoStepState *state;
+
+	if (step >= run->shape->nsteps)
+		return NULL;
+	state = &run->steps[step];
+	if (item != JO_NO_ITEM && !JO_STEP_IS_FINAL(state->status))
+		state = jo_items_state(run, state, item);
+	return state == NULL || JO_STEP_IS_FINAL(state->status) ? NULL : state;
+}
 
 /*
  * Applies the rows of steps, in their order.  A row of a later phase proves that
@@ -32,22 +47,21 @@ replay_steps(JoActiveRun *run, Snapshot snapshot)
 	JoStepRow  *rows;
 	int			n = jo_store_steps(run->run_id, snapshot, false, &rows);
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && !run->reload; i++)
 	{
-		int			step = rows[i].step;
+		JoStepState *state;
 
-		if (step >= run->shape->nsteps)
-			continue;
-		while (run->shape->steps[step].phase > run->phase && run->unresolved > 0)
+		while (rows[i].step < run->shape->nsteps && run->unresolved > 0 &&
+			   run->shape->steps[rows[i].step].phase > run->phase)
 			jo_active_stop(run, run->cancel != JO_CANCEL_NONE ? JO_STEP_CANCELLED : JO_STEP_SKIPPED);
-		if (JO_STEP_IS_FINAL(run->steps[step].status))
+		state = state_of(run, rows[i].step, rows[i].item);
+		if (state == NULL)
 			continue;
-		run->steps[step].attempt = rows[i].attempt;
-		/* a settled step may not be in the fresh chain */
-		if (run->steps[step].status == JO_STEP_QUEUED)
-			jo_active_await_retry(run, step);
-		jo_active_resolve(run, step, rows[i].status);
+		state->attempt = rows[i].attempt;
+		jo_active_resolve(run, state, rows[i].status, rows[i].taken);
 	}
+	if (run->to_trim)
+		jo_active_trim(run);
 }
 
 static void
@@ -59,17 +73,62 @@ replay_attempts(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 	for (int i = 0; i < n; i++)
 	{
 		const JoAttemptRow *row = &rows[i];
-		JoStepState *state;
+		JoStepState *state = state_of(run, row->step, row->item);
 
-		if (row->step >= run->shape->nsteps)
+		if (state == NULL)
+		{
+			/* over, perhaps in an earlier epoch: what it took is still told */
+			if (row->step < run->shape->nsteps && row->item == JO_NO_ITEM)
+				run->steps[row->step].attempt = Max(run->steps[row->step].attempt, row->attempt);
 			continue;
-		state = &run->steps[row->step];
+		}
 		state->attempt = Max(state->attempt, row->attempt);
 		if (row->epoch != run->epoch || row->status != JO_STEP_FAILED)
 			continue;
 		state->epoch_attempts++;
-		if (state->status == JO_STEP_QUEUED && row->retry_at > now)
-			jo_active_await_retry(run, row->step);
+		if (row->retry_at > now &&
+			(state->status == JO_STEP_QUEUED || state->status == JO_STEP_PENDING))
+			jo_active_await(run, state, JO_STEP_RETRYING);
+	}
+}
+
+/*
+ * May what a step waits for have come while nobody looked?  Times have timers of
+ * their own; a child that has no live row is over; the others are asked.
+ */
+static bool
+may_go_on(const JoWaitRow *wait, Snapshot snapshot, TimestampTz now)
+{
+	JoLiveRow	live;
+
+	if (wait->look_at != 0 && wait->look_at <= now)
+		return true;
+	if (wait->child != 0)
+		return !jo_store_live(wait->child, snapshot, &live);
+	return wait->look_at == 0 || wait->deadline == wait->look_at;
+}
+
+static void
+replay_waits(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
+{
+	JoWaitRow  *rows;
+	int			n = jo_store_waits(run->run_id, snapshot, &rows);
+
+	for (int i = 0; i < n; i++)
+	{
+		JoStepState *state = state_of(run, rows[i].step, rows[i].item);
+
+		if (state == NULL)
+		{
+			run->has_orphans = true;
+			continue;
+		}
+		if (state->status != JO_STEP_QUEUED && state->status != JO_STEP_PENDING)
+			continue;
+		state->attempt = Max(state->attempt, rows[i].attempt);
+		jo_active_await(run, state, JO_STEP_WAITING);
+		if (may_go_on(&rows[i], snapshot, now))
+			jo_active_ready(run, state);
 	}
 }
 
@@ -78,6 +137,8 @@ jo_load_history(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 {
 	replay_steps(run, snapshot);
 	replay_attempts(run, snapshot, now);
+	if (run->shape->may_wait)
+		replay_waits(run, snapshot, now);
 }
 
 /* The run's graph; NULL with *error when its definition cannot be used, without when memory is full. */
@@ -151,8 +212,9 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 	shape = acquire_shape(run->dboid, live.version_id, &error);
 	if (error != NULL)
 	{
-		/* out of memory passes; anything else will not */
-		if (error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+		/* only a definition that is gone or cannot be read any more stays so */
+		if (error->sqlerrcode != ERRCODE_JO_INVALID_DEFINITION &&
+			error->sqlerrcode != ERRCODE_JO_JOB_NOT_FOUND)
 			ReThrowError(error);
 		end_unusable(&live, error);
 		return FILLED_NOT_WANTED;
@@ -160,12 +222,8 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 	run->shape = shape;
 	if (shape == NULL || !jo_active_alloc_steps(shape, &steps))
 		return FILLED_NO_MEMORY;
-	run->version_id = live.version_id;
-	run->owner = live.owner;
+	jo_active_set_live(run, &live);
 	run->epoch = live.epoch;
-	run->queue_id = live.queue_id;
-	run->ord = live.ord;
-	run->live_tid = live.tid;
 	run->started_at = live.begun;
 	run->begun_marked = live.begun != 0;
 	run->started_told = live.begun != 0;
@@ -174,6 +232,9 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 	jo_active_set_cancel(run, live.cancel);
 	if (!fresh)
 		jo_load_history(run, snapshot, now);
+	/* no room for the items of one of its steps */
+	if (run->reload)
+		return FILLED_NO_MEMORY;
 	return FILLED;
 }
 

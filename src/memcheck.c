@@ -11,6 +11,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "handout.h"
+#include "items.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -41,36 +42,67 @@ expect(const char *invariant, int64 run_id, int64 seen, int64 wanted)
 	nfindings++;
 }
 
-static void
-check_run(const JoActiveRun *run)
+/* States of a run, those of items too, by status. */
+typedef struct Counts
 {
+	int			in_flight;
+	int			ready;
+	int			retrying;
+	int			waiting;
+} Counts;
+
+static void
+count_state(JoActiveRun *run, JoStepState *state, void *argument)
+{
+	Counts	   *counts = argument;
+
+	counts->in_flight += state->status == JO_STEP_RUNNING;
+	counts->ready += state->status == JO_STEP_QUEUED;
+	counts->retrying += state->status == JO_STEP_RETRYING;
+	counts->waiting += state->status == JO_STEP_WAITING;
+	expect("only queued steps are in a list", run->run_id,
+		   state->class != NULL && state->status != JO_STEP_QUEUED, 0);
+}
+
+static void
+check_items(const JoActiveRun *run, const JoItems *items)
+{
+	int			done = 0;
+
+	for (int32 i = 0; i < items->n; i++)
+		done += (items->done[i / 32] >> (i % 32)) & 1;
+	expect("unresolved items are those without their bit", run->run_id, items->unresolved,
+		   items->n - done);
+}
+
+static void
+check_run(JoActiveRun *run)
+{
+	Counts		counts = {0};
 	int			unresolved = 0;
-	int			in_flight = 0;
-	int			ready = 0;
-	int			retrying = 0;
+	int			final = 0;
 
 	for (int i = 0; i < run->shape->nsteps; i++)
 	{
 		const JoStepState *state = &run->steps[i];
 
 		unresolved += !JO_STEP_IS_FINAL(state->status);
-		in_flight += state->status == JO_STEP_RUNNING;
-		ready += state->status == JO_STEP_QUEUED;
-		retrying += state->status == JO_STEP_RETRYING;
-		expect("only queued steps are in a list", run->run_id,
-			   state->class != NULL && state->status != JO_STEP_QUEUED, 0);
+		final += JO_STEP_IS_FINAL(state->status) && run->shape->steps[i].counted;
+		if (state->items != NULL)
+			check_items(run, state->items);
 	}
+	jo_items_visit(run, count_state, &counts);
 	expect("unresolved counts the steps without a final status", run->run_id, run->unresolved, unresolved);
-	expect("in_flight counts the running steps", run->run_id, run->in_flight, in_flight);
-	expect("ready counts the queued steps", run->run_id, run->ready, ready);
-	expect("retrying counts the retrying steps", run->run_id, run->retrying, retrying);
-	expect("final steps add up", run->run_id, run->ncompleted + run->nfailed + run->nskipped,
-		   run->shape->nsteps - unresolved);
+	expect("in_flight counts the running steps", run->run_id, run->in_flight, counts.in_flight);
+	expect("ready counts the queued steps", run->run_id, run->ready, counts.ready);
+	expect("retrying counts the retrying steps", run->run_id, run->retrying, counts.retrying);
+	expect("waiting counts the waiting steps", run->run_id, run->waiting, counts.waiting);
+	expect("final steps add up", run->run_id, run->ncompleted + run->nfailed + run->nskipped, final);
 	expect("a run can be found by its id", run->run_id,
 		   jo_active_find(run->dboid, run->run_id) == run, 1);
 	/* nothing ready or running: it should have left, or be on its way to its end */
 	expect("a run in memory has something to do", run->run_id,
-		   in_flight == 0 && ready == 0 && !run->todo && unresolved > 0, 0);
+		   counts.in_flight == 0 && counts.ready == 0 && !run->todo && unresolved > 0, 0);
 }
 
 static void
@@ -106,10 +138,8 @@ check_slot(const JoSlot *slot)
 {
 	if (slot->run == NULL)
 		return;
-	expect("a slot's step is running", slot->run->run_id,
-		   slot->run->steps[slot->step].status, JO_STEP_RUNNING);
-	expect("a running step knows its slot", slot->run->run_id,
-		   slot->run->steps[slot->step].slot, slot->index);
+	expect("a slot's step is running", slot->run->run_id, slot->step_state->status, JO_STEP_RUNNING);
+	expect("a running step knows its slot", slot->run->run_id, slot->step_state->slot, slot->index);
 }
 
 static void
@@ -121,7 +151,7 @@ check_all(void)
 
 	for (int i = 0; i < jo_shared->max_runs; i++)
 	{
-		const JoActiveRun *run = &jo_shared->runs[i];
+		JoActiveRun *run = &jo_shared->runs[i];
 
 		used += run->state != JO_ACTIVE_FREE;
 		references += run->state != JO_ACTIVE_FREE && run->shape != NULL;

@@ -11,15 +11,20 @@
 #include "access/xlog.h"
 #include "active.h"
 #include "events.h"
+#include "items.h"
 #include "outcome.h"
+#include "slots.h"
 
 void
-jo_outcome_tell(JoDatabase *database, const JoActiveRun *run, int step, char status,
+jo_outcome_tell(JoDatabase *database, const JoActiveRun *run, int step, int32 item, char status,
 				int attempt, XLogRecPtr lsn)
 {
 	JoEvent		event = {0};
 
 	if (!jo_events_wanted(database))
+		return;
+	/* of a container users see one step, its end */
+	if (step >= 0 && run->shape->steps[step].part == JO_PART_OPEN)
 		return;
 	if (step >= 0)
 		event.type = JO_EVENT_STEP_STATUS_UPDATE;
@@ -30,6 +35,7 @@ jo_outcome_tell(JoDatabase *database, const JoActiveRun *run, int step, char sta
 	event.run_id = run->run_id;
 	event.version_id = run->version_id;
 	event.step = step;
+	event.item = item;
 	event.status = status;
 	event.attempt = attempt;
 	event.progress = jo_active_progress(run);
@@ -37,8 +43,35 @@ jo_outcome_tell(JoDatabase *database, const JoActiveRun *run, int step, char sta
 	jo_events_post(database, &event, 1);
 }
 
+/*
+ * A child ended: the step that may wait for it looks.  A parent that is not in
+ * memory is loaded, which finds that the child is over.
+ */
+static void
+wake_parent(JoDatabase *database, const JoActiveRun *child, JoWakeList *wakes)
+{
+	JoActiveRun *parent = jo_active_find(child->dboid, child->parent_run_id);
+	JoStepState *state;
+
+	if (parent == NULL || parent->state < JO_ACTIVE_READY ||
+		child->parent_step >= parent->shape->nsteps)
+	{
+		jo_shmem_control(database, child->parent_run_id);
+		jo_wake_add(wakes, database->dispatcher);
+		return;
+	}
+	state = &parent->steps[child->parent_step];
+	if (child->parent_item != JO_NO_ITEM)
+		state = state->items ? jo_items_find(state->items, child->parent_item) : NULL;
+	if (state == NULL)
+		return;
+	jo_active_wake(parent, state);
+	(void) jo_outcome_settle(database, parent, NULL, wakes);
+}
+
 void
-jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr lsn)
+jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr lsn,
+				 JoWakeList *wakes)
 {
 	if (jo_events_wanted(database))
 	{
@@ -48,74 +81,119 @@ jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr
 		event.run_id = run->run_id;
 		event.version_id = run->version_id;
 		event.step = -1;
+		event.item = JO_NO_ITEM;
 		event.status = status;
 		event.progress = status == JO_RUN_COMPLETED ? 100 : jo_active_progress(run);
 		event.lsn = XLogRecPtrIsInvalid(lsn) ? GetXLogInsertRecPtr() : lsn;
 		jo_events_post(database, &event, 1);
 	}
 	jo_events_run_ended(run->dboid, run->run_id);
+	if (run->parent_run_id != 0)
+		wake_parent(database, run, wakes);
 	jo_handout_withdraw(run);
 	jo_active_remove(run);
 }
 
 static void
-apply_to_step(JoActiveRun *run, int step, JoOutcome outcome)
+apply_to_step(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32 taken)
 {
-	JoStepState *state = &run->steps[step];
+	bool		woken = state->woken;
 
+	state->woken = false;
 	switch (outcome)
 	{
 		case JO_OUTCOME_COMPLETED:
-			jo_active_resolve(run, step, JO_STEP_COMPLETED);
+			jo_active_resolve(run, state, JO_STEP_COMPLETED, taken);
 			break;
 		case JO_OUTCOME_FAILED:
-			jo_active_resolve(run, step, JO_STEP_FAILED);
+			jo_active_resolve(run, state, JO_STEP_FAILED, -1);
 			break;
 		case JO_OUTCOME_SKIPPED:
-			jo_active_resolve(run, step, JO_STEP_SKIPPED);
+			jo_active_resolve(run, state, JO_STEP_SKIPPED, -1);
 			break;
 		case JO_OUTCOME_CANCELLED:
-			jo_active_resolve(run, step, JO_STEP_CANCELLED);
+			jo_active_resolve(run, state, JO_STEP_CANCELLED, -1);
 			break;
 		case JO_OUTCOME_RETRY:
 			state->epoch_attempts++;
-			state->status = JO_STEP_RETRYING;
-			run->retrying++;
-			if (state->retry_now)
-				jo_active_ready(run, step);
+			jo_active_await(run, state, JO_STEP_RETRYING);
+			if (woken)
+				jo_active_ready(run, state);
+			break;
+		case JO_OUTCOME_WAIT:
+			jo_active_await(run, state, JO_STEP_WAITING);
+			run->to_trim |= jo_active_is_obsolete(run, state);
+			if (woken)
+				jo_active_ready(run, state);
 			break;
 		case JO_OUTCOME_RERUN:
 		case JO_OUTCOME_NONE:
 			state->interruptions++;
-			state->attempt--;
-			jo_active_ready(run, step);
+			if (!state->resumed)
+				state->attempt--;
+			jo_active_ready(run, state);
+			run->to_trim |= jo_active_is_obsolete(run, state);
 			break;
 		case JO_OUTCOME_STALE:
 			run->reload = true;
-			jo_active_ready(run, step);
+			jo_active_ready(run, state);
 			break;
 	}
-	state->retry_now = false;
+}
+
+static void
+cancel_obsolete(JoActiveRun *run, JoStepState *state, void *argument)
+{
+	(void) argument;
+	if (state->status == JO_STEP_RUNNING && state->slot >= 0 && jo_active_is_obsolete(run, state))
+		jo_slot_cancel(&jo_shared->slots[state->slot], false);
+}
+
+/* Is nothing more of the open phase to begin? */
+static bool
+is_stopped(const JoActiveRun *run)
+{
+	bool		undoing = run->phase == JO_PHASE_COMPENSATE || run->phase == JO_PHASE_FINALLY;
+
+	return run->stopping || (run->cancel != JO_CANCEL_NONE && !undoing) ||
+		(run->timed_out && run->phase == JO_PHASE_MAIN);
+}
+
+/* Stops what is to be stopped, before anything is handed out. */
+static void
+stop_steps(JoActiveRun *run)
+{
+	bool		stop = is_stopped(run) && run->phase_unresolved > 0;
+
+	if (stop || run->to_trim)
+		jo_handout_withdraw(run);
+	if (run->to_trim)
+	{
+		jo_active_trim(run);
+		jo_items_visit(run, cancel_obsolete, NULL);
+	}
+	if (stop)
+		jo_active_stop(run, run->cancel != JO_CANCEL_NONE ? JO_STEP_CANCELLED : JO_STEP_SKIPPED);
 }
 
 JoStepState *
 jo_outcome_settle(JoDatabase *database, JoActiveRun *run, const JoClass *self, JoWakeList *wakes)
 {
 	JoStepState *kept = NULL;
-	bool		stop = run->stopping ||
-	(run->cancel != JO_CANCEL_NONE && run->phase < JO_PHASE_FINALLY) ||
-	(run->timed_out && run->phase == JO_PHASE_MAIN);
 
 	if (run->reload)
 		jo_handout_withdraw(run);
 	else
 	{
-		if (stop && run->phase_unresolved > 0)
-		{
-			jo_handout_withdraw(run);
-			jo_active_stop(run, run->cancel != JO_CANCEL_NONE ? JO_STEP_CANCELLED : JO_STEP_SKIPPED);
-		}
+		stop_steps(run);
+		if (run->shape->has_items)
+			jo_items_refill(run);
 		kept = jo_handout_publish(database, run, self, wakes);
+	}
+	if (run->has_orphans && !run->todo)
+	{
+		jo_shmem_todo(database, run);
+		jo_wake_add(wakes, database->dispatcher);
 	}
 	if (kept != NULL || run->in_flight > 0 || run->todo)
 		return kept;
@@ -139,32 +217,35 @@ jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool chain, JoWakeList *wak
 		[JO_OUTCOME_RETRY] = JO_STEP_RETRYING,
 		[JO_OUTCOME_SKIPPED] = JO_STEP_SKIPPED,
 		[JO_OUTCOME_CANCELLED] = JO_STEP_CANCELLED,
+		[JO_OUTCOME_WAIT] = JO_STEP_WAITING,
 		[JO_OUTCOME_STALE] = 0,
 	};
 	JoActiveRun *run = slot->run;
-	int			step = slot->step;
+	JoStepState *state = slot->step_state;
 	JoOutcome	outcome = slot->outcome;
 	bool		ended = slot->ended_run;
 
 	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
-	Assert(run != NULL && run->in_flight > 0 && run->steps[step].status == JO_STEP_RUNNING);
+	Assert(run != NULL && run->in_flight > 0 && state->status == JO_STEP_RUNNING);
 	run->in_flight--;
-	run->steps[step].slot = -1;
+	state->slot = -1;
 	slot->run = NULL;
+	slot->step_state = NULL;
 	slot->work = JO_WORK_NONE;
 	slot->outcome = JO_OUTCOME_NONE;
 	slot->ended_run = false;
 	slot->cancel_token = 0;
 
-	apply_to_step(run, step, outcome);
-	if (outcome == JO_OUTCOME_RETRY)
-		jo_shmem_announce_timer(database, slot->retry_due);
+	apply_to_step(run, state, outcome, slot->taken);
+	if ((outcome == JO_OUTCOME_RETRY || outcome == JO_OUTCOME_WAIT) && slot->timer_due != 0)
+		jo_shmem_announce_timer(database, slot->timer_due);
 	if (told[outcome] != 0)
-		jo_outcome_tell(database, run, step, told[outcome], slot->attempt, slot->commit_lsn);
+		jo_outcome_tell(database, run, slot->step, slot->item, told[outcome], slot->attempt,
+						slot->commit_lsn);
 	if (ended)
 	{
 		Assert(jo_active_is_done(run));
-		jo_outcome_ended(database, run, JO_RUN_COMPLETED, slot->commit_lsn);
+		jo_outcome_ended(database, run, JO_RUN_COMPLETED, slot->commit_lsn, wakes);
 		return NULL;
 	}
 	return jo_outcome_settle(database, run, chain ? slot->class : NULL, wakes);

@@ -26,11 +26,12 @@ extern JoStepState *jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool ch
 extern JoStepState *jo_outcome_settle(JoDatabase *database, JoActiveRun *run,
 									  const JoClass *self, JoWakeList *wakes);
 
-/* The run's end is written: tells it, and forgets the run. */
-extern void jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr lsn);
+/* The run's end is written: tells it, also to a parent that waits for it, and forgets the run. */
+extern void jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr lsn,
+							 JoWakeList *wakes);
 
 /* Tells a step's or a run's new status to those who listen. */
-extern void jo_outcome_tell(JoDatabase *database, const JoActiveRun *run, int step,
+extern void jo_outcome_tell(JoDatabase *database, const JoActiveRun *run, int step, int32 item,
 							char status, int attempt, XLogRecPtr lsn);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct PathScan
 {
 	const char *p;
 	const char *end;
+	const JoTemplateScope *scope;
 	JoRefList  *refs;
 	int			capacity;
 	JoTemplateFault *fault;
@@ -130,14 +131,20 @@ refuse_unquoted(PathScan *scan, const char *start)
 							  "the step name \"%s\" must be in double quotes in a path", name);
 }
 
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
 static void
-add_ref(PathScan *scan, JoRoot root, char *step_name)
+add_ref(PathScan *scan, const JoRef *ref)
 {
 	JoRefList  *refs = scan->refs;
 
 	for (int i = 0; i < refs->n; i++)
-		if (refs->list[i].root == root &&
-			(step_name == NULL || strcmp(refs->list[i].step_name, step_name) == 0))
+		if (refs->list[i].root == ref->root && is_same_text(refs->list[i].alias, ref->alias) &&
+			is_same_text(refs->list[i].step_name, ref->step_name))
 			return;
 	if (refs->n >= scan->capacity)
 	{
@@ -145,10 +152,7 @@ add_ref(PathScan *scan, JoRoot root, char *step_name)
 		refs->list = refs->list ? repalloc(refs->list, scan->capacity * sizeof(JoRef))
 			: palloc(scan->capacity * sizeof(JoRef));
 	}
-	refs->list[refs->n].root = root;
-	refs->list[refs->n].step_name = step_name;
-	refs->list[refs->n].step = -1;
-	refs->n++;
+	refs->list[refs->n++] = *ref;
 }
 
 /* Steps over ".", with blanks around it; false if there is none. */
@@ -212,8 +216,7 @@ read_reference(PathScan *scan)
 {
 	const char *start = scan->p++;
 	char	   *word = NULL;
-	char	   *step_name = NULL;
-	JoRoot		root;
+	JoRef		ref = {.step = -1};
 
 	if (scan->p < scan->end && (is_path_name(*scan->p) || *scan->p == '"'))
 		return jo_template_refuse(scan->fault, "invalid_template",
@@ -229,11 +232,11 @@ read_reference(PathScan *scan)
 		return jo_template_refuse(scan->fault, "invalid_template",
 								  pstrdup("Write $.input, $.vars or $.steps.name, and what to read of it."),
 								  "a path must say what it reads of $");
-	if (!jo_template_find_root(word, true, &root, scan->fault))
+	if (!jo_template_find_root(word, true, scan->scope, &ref, scan->fault))
 		return false;
-	if (root == JO_ROOT_STEPS && !read_step(scan, &step_name))
+	if (ref.root == JO_ROOT_STEPS && !read_step(scan, &ref.step_name))
 		return false;
-	add_ref(scan, root, step_name);
+	add_ref(scan, &ref);
 	return true;
 }
 
@@ -244,10 +247,10 @@ read_bare_word(PathScan *scan)
 	const char *start = scan->p;
 	char	   *word = read_path_word(scan);
 	JoTemplateFault ignored;
-	JoRoot		root;
+	JoRef		ref;
 
 	if (scan->p < scan->end && *scan->p == '.' &&
-		jo_template_find_root(word, true, &root, &ignored))
+		jo_template_find_root(word, true, scan->scope, &ref, &ignored))
 	{
 		while (scan->p < scan->end && (is_path_name(*scan->p) || *scan->p == '.'))
 			scan->p++;
@@ -289,7 +292,8 @@ scan_path_token(PathScan *scan)
 }
 
 bool
-jo_template_scan_path(const char *path, JoRefList *refs, JoTemplateFault *fault)
+jo_template_scan_path(const char *path, const JoTemplateScope *scope, JoRefList *refs,
+					  JoTemplateFault *fault)
 {
 	PathScan	scan;
 
@@ -297,6 +301,7 @@ jo_template_scan_path(const char *path, JoRefList *refs, JoTemplateFault *fault)
 	memset(&scan, 0, sizeof(scan));
 	scan.p = path;
 	scan.end = path + strlen(path);
+	scan.scope = scope;
 	scan.refs = refs;
 	scan.fault = fault;
 	if (scan.end - path > JO_MAX_PATH_BYTES)

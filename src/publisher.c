@@ -195,6 +195,7 @@ tell_some_ends(TimestampTz *since, TimestampTz until, int64 *run_id)
 		event.status = DatumGetChar(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &isnull));
 		event.at = get_number(row, 4);
 		event.step = -1;
+		event.item = JO_NO_ITEM;
 		event.progress = event.status == JO_RUN_COMPLETED ? 100 : 0;
 		*since = event.at;
 		*run_id = event.run_id;

@@ -26,8 +26,9 @@ drop_step(JoSlot *slot)
 
 	if (run == NULL)
 		return;
-	run->steps[slot->step].status = JO_STEP_PENDING;
-	run->steps[slot->step].slot = -1;
+	slot->step_state->status = JO_STEP_PENDING;
+	slot->step_state->slot = -1;
+	slot->step_state = NULL;
 	run->in_flight--;
 	slot->run = NULL;
 	slot->work = JO_WORK_NONE;

@@ -25,7 +25,7 @@ typedef struct Render
 	StringInfoData buf;
 } Render;
 
-static const char *const phase_names[] = {"steps", "on_failure", "finally"};
+static const char *const phase_names[] = {"steps", "compensate", "on_failure", "finally"};
 
 typedef struct Mark
 {
@@ -115,10 +115,10 @@ describe_step(const JoStepDef *step, char **phrases)
 
 	if (step->rule != JO_RULE_ALL_SUCCESS)
 		phrases[n++] = psprintf("rule %s", jo_trigger_rule_name(step->rule));
-	if (step->when_path != NULL)
-		phrases[n++] = psprintf("when %s", flatten(step->when_path));
-	if (step->when_sql != NULL)
-		phrases[n++] = psprintf("when SQL %s", flatten(step->when_sql->pieces[0]));
+	if (step->when.path != NULL)
+		phrases[n++] = psprintf("when %s", flatten(step->when.path));
+	if (step->when.sql != NULL)
+		phrases[n++] = psprintf("when SQL %s", flatten(step->when.sql->pieces[0]));
 	if (step->retry.max_attempts > 1)
 		phrases[n++] = describe_retry(&step->retry);
 	if (step->timeout > 0)

@@ -11,6 +11,7 @@
 #include "active.h"
 #include "catalog/pg_authid.h"
 #include "errors.h"
+#include "steptry.h"
 #include "utils/acl.h"
 
 static JoShape **
@@ -95,7 +96,31 @@ count_edges(const JoDefinition *definition)
 static Size
 shape_size(const JoDefinition *definition)
 {
-	return successors_offset(definition) + sizeof(int16) * count_edges(definition);
+	return successors_offset(definition) + sizeof(JoShapeEdge) * count_edges(definition);
+}
+
+/* A container's end must know which of its steps end a branch. */
+static int
+branch_ended_by(const JoStepDef *close, int step)
+{
+	if (close->flow == NULL)
+		return -1;
+	for (int b = 0; b < close->flow->nbranches; b++)
+		if (close->flow->branches[b].last == step)
+			return b;
+	return -1;
+}
+
+static JoShapeEdge
+make_edge(const JoDefinition *definition, const JoStepDef *step, int d)
+{
+	JoShapeEdge edge;
+
+	edge.step = step->index;
+	edge.on = step->dep_on[d];
+	edge.branch = edge.on == JO_EDGE_BRANCH ? step->dep_branch[d] :
+		edge.on == JO_EDGE_CLOSE ? branch_ended_by(step, step->deps[d]) : -1;
+	return edge;
 }
 
 /* Lists each step's dependents in the order in which they are written. */
@@ -125,9 +150,50 @@ fill_edges(JoShape *shape, const JoDefinition *definition)
 		{
 			JoShapeStep *parent = &shape->steps[step->deps[d]];
 
-			shape->successors[parent->first_successor + parent->nsuccessors++] = i;
+			shape->successors[parent->first_successor + parent->nsuccessors++] = make_edge(definition, step, d);
 		}
 	}
+}
+
+/* What advancing a run needs to know of containers, loops and waits. */
+static void
+fill_flow(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
+{
+	bool		closes = step->part == JO_PART_CLOSE;
+
+	to->hears = step->type == JO_STEP_WAIT_SIGNAL || step->type == JO_STEP_APPROVAL;
+	to->may_wait = jo_step_may_wait(step);
+	to->is_race = closes && step->type == JO_STEP_RACE;
+	to->ends_run = step->type == JO_STEP_END;
+	if (step->flow != NULL && (closes || step->part == JO_PART_WHOLE))
+	{
+		to->enough = to->is_race ? 1 : step->flow->enough;
+		to->max_concurrent = closes ? step->flow->max_concurrent : 0;
+	}
+	if (step->part == JO_PART_EACH)
+	{
+		to->max_parallel = step->each->max_parallel;
+		to->go_on = step->each->go_on;
+		to->max_failed = step->each->max_failed;
+		shape->has_items = true;
+	}
+	shape->has_limits |= to->max_concurrent > 0;
+	shape->may_wait |= to->may_wait;
+}
+
+static void
+fill_step(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
+{
+	to->nparents = step->ndeps;
+	to->rule = step->rule;
+	to->on_error = step->on_error;
+	to->phase = step->phase;
+	to->part = step->part;
+	to->priority = step->priority;
+	to->counted = JO_STEP_IS_COUNTED(step);
+	to->scope = step->scope;
+	to->compensates = step->compensates;
+	fill_flow(shape, to, step);
 }
 
 /* Fills a zeroed block of shape_size(). */
@@ -142,16 +208,12 @@ fill(JoShape *shape, const JoCachedJob *job, const Oid *run_as)
 	shape->nsteps = definition->nsteps;
 	shape->has_output = definition->output != NULL;
 	shape->durability = definition->durability;
-	shape->successors = (int16 *) ((char *) shape + successors_offset(definition));
+	shape->successors = (JoShapeEdge *) ((char *) shape + successors_offset(definition));
 	for (int i = 0; i < definition->nsteps; i++)
 	{
 		const JoStepDef *step = &definition->steps[i];
 
-		shape->steps[i].nparents = step->ndeps;
-		shape->steps[i].rule = step->rule;
-		shape->steps[i].on_error = step->on_error;
-		shape->steps[i].phase = step->phase;
-		shape->steps[i].priority = step->priority;
+		fill_step(shape, &shape->steps[i], step);
 		shape->steps[i].run_as = run_as ? run_as[i] : InvalidOid;
 	}
 	fill_edges(shape, definition);

@@ -220,6 +220,15 @@ jo_shmem_next_todo(JoDatabase *database)
 }
 
 void
+jo_shmem_control(JoDatabase *database, int64 run_id)
+{
+	if (database->ncontrols < JO_MAX_CONTROLS)
+		database->controls[database->ncontrols++] = run_id;
+	else
+		database->reload = true;
+}
+
+void
 jo_shmem_announce_timer(JoDatabase *database, TimestampTz due)
 {
 	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));

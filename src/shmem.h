@@ -41,6 +41,14 @@ struct JoClass;
 
 /* ---- the graph of a job version, immutable, shared by its active runs ---- */
 
+/* From a parent to a step that depends on it. */
+typedef struct JoShapeEdge
+{
+	int16		step;
+	uint8		on;				/* JoEdgeOn */
+	int16		branch;			/* BRANCH: which; CLOSE: of which branch the parent is the last step, else -1 */
+} JoShapeEdge;
+
 typedef struct JoShapeStep
 {
 	int32		first_successor;	/* into JoShape.successors */
@@ -49,7 +57,20 @@ typedef struct JoShapeStep
 	uint8		rule;			/* JoTriggerRule */
 	uint8		on_error;		/* JoOnError */
 	uint8		phase;			/* JoPhase */
+	uint8		part;			/* JoPart */
 	int8		priority;		/* -1: the run's */
+	bool		counted;		/* in the run's numbers of steps */
+	bool		hears;			/* waits for a signal or a decision */
+	bool		may_wait;		/* may have a row in wait */
+	bool		is_race;		/* CLOSE: the rest is cancelled */
+	bool		ends_run;		/* its success leaves nothing to begin */
+	bool		go_on;			/* EACH: other items begin after one failed */
+	int16		scope;			/* CLOSE of the innermost container around it; -1: none */
+	int16		compensates;	/* the step whose effect it undoes; -1: none */
+	int16		enough;			/* so many completed parents (CLOSE: branches) suffice; 0: all */
+	int16		max_concurrent; /* CLOSE: of its steps; 0: no limit */
+	int32		max_parallel;	/* EACH: items at a time; 0: no limit of its own */
+	int32		max_failed;		/* EACH with go_on: so many may fail; -1: all */
 	Oid			run_as;			/* InvalidOid: the run's owner */
 } JoShapeStep;
 
@@ -62,10 +83,13 @@ typedef struct JoShape
 	int32		references;		/* active runs that use it */
 	int16		nsteps;
 	bool		has_output;		/* the job has an "output" template */
+	bool		has_items;		/* a step is repeated by foreach */
+	bool		has_limits;		/* a container has max_concurrent */
+	bool		may_wait;		/* a step may have a row in wait */
 	uint8		durability;		/* JoDurability */
 	dsa_pointer self;
 	struct JoShape *next;		/* hash chain */
-	int16	   *successors;
+	JoShapeEdge *successors;
 	JoShapeStep steps[FLEXIBLE_ARRAY_MEMBER];
 } JoShape;
 
@@ -80,15 +104,40 @@ typedef struct JoStepState
 	int16		step;
 	char		status;			/* JO_STEP_... */
 	bool		cancelled_parent;	/* at least one: if it is not to run, it is cancelled too */
-	bool		retry_now;		/* its timer fired before the outcome was applied */
+	bool		woken;			/* its timer fired, or what it waits for came, before the outcome was applied */
+	bool		resumed;		/* it waited: the next execution is no new attempt */
+	bool		open_ended_badly;	/* CLOSE: its OPEN was skipped or cancelled */
 	int16		completed_parents;
 	int16		failed_parents;
 	int16		skipped_parents;
+	int16		enough;			/* CLOSE: branches that completed */
 	int16		slot;			/* executor that has it, or -1 */
+	int32		item;			/* JO_NO_ITEM, or which item of EACH this is */
+	struct JoItems *items;		/* EACH, once its OPEN has counted them */
 	int32		attempt;		/* of the try in flight or the last one; 0: none yet */
 	int32		epoch_attempts; /* tries charged in this epoch */
 	int16		interruptions;	/* uncharged ends of an attempt */
 } JoStepState;
+
+/*
+ * The items of a step with foreach.  Only some at a time, the window, have a state;
+ * the others are a bit each.
+ */
+typedef struct JoItems
+{
+	dsa_pointer self;			/* InvalidDsaPointer: in local memory */
+	int32		n;
+	int32		next;			/* the first that may have had no state yet */
+	int32		unresolved;
+	int32		nfailed;
+	bool		restored;		/* some at or after next may have a state */
+	bool		stopped;		/* no more of them begin */
+	char		stop_status;	/* what the step becomes then, unless an item failed it */
+	int32		window;
+	JoStepState *free;			/* chained by next */
+	uint32	   *done;			/* bit set: final */
+	JoStepState states[FLEXIBLE_ARRAY_MEMBER];
+} JoItems;
 
 typedef enum JoRunState
 {
@@ -127,6 +176,12 @@ typedef struct JoActiveRun
 	int16		in_flight;		/* steps RUNNING */
 	int16		ready;			/* steps QUEUED */
 	int16		retrying;		/* steps RETRYING */
+	int16		waiting;		/* steps WAITING */
+	bool		to_trim;		/* a race is over, or an item failed: some steps are to be stopped */
+	bool		has_orphans;	/* a step that waited was stopped: its row, timer and child are still there */
+	int64		parent_run_id;	/* 0: none */
+	int32		parent_step;
+	int32		parent_item;
 	int16		ncompleted;
 	int16		nfailed;
 	int16		nskipped;
@@ -171,6 +226,7 @@ typedef enum JoOutcome
 	JO_OUTCOME_RETRY,			/* an attempt row and a timer were written */
 	JO_OUTCOME_SKIPPED,			/* `when` was false: a step row was written */
 	JO_OUTCOME_CANCELLED,		/* force-cancel: a step row was written */
+	JO_OUTCOME_WAIT,			/* nothing final: a row in wait was written */
 	JO_OUTCOME_RERUN,			/* interrupted, nothing written, not charged */
 	JO_OUTCOME_STALE			/* another token won: forget the run and read it anew */
 } JoOutcome;
@@ -192,13 +248,16 @@ typedef struct JoSlot
 
 	/* the step it has */
 	JoActiveRun *run;
+	JoStepState *step_state;
 	int16		step;
+	int32		item;
 	int32		attempt;
 	int32		epoch;
 	TimestampTz started_at;
 	JoWorkPhase work;			/* [executor, then whoever reaps] */
 	JoOutcome	outcome;		/* [executor] what work == COMMITTED means */
-	TimestampTz retry_due;		/* [executor] when outcome == RETRY: of the timer it wrote */
+	int32		taken;			/* [executor] with COMPLETED: branch or number of items; -1: neither */
+	TimestampTz timer_due;		/* [executor] with RETRY or WAIT: of the timer it wrote; 0: none */
 	bool		ended_run;		/* [executor] its transaction wrote the run's end too */
 	bool		self_inflicted; /* [executor] FATAL of the step's own making */
 	bool		marked;			/* a row in marks exists, or is being written */
@@ -337,6 +396,7 @@ typedef struct JoEvent
 	int64		run_id;
 	int64		version_id;
 	int16		step;			/* -1: of the run */
+	int32		item;
 	char		status;			/* run or step status letter */
 	int32		attempt;
 	int16		progress;		/* percent */
@@ -420,6 +480,9 @@ extern JoDatabase *jo_shmem_database_enter(Oid dboid);
 /* Work for a run's database's dispatcher.  Exclusive lock held. */
 extern void jo_shmem_todo(JoDatabase *database, JoActiveRun *run);
 extern JoActiveRun *jo_shmem_next_todo(JoDatabase *database);
+
+/* The dispatcher is to look at a run's rows.  Exclusive lock held; wakes nobody. */
+extern void jo_shmem_control(JoDatabase *database, int64 run_id);
 
 /* A row in timers was committed. Exclusive lock held; wakes the dispatcher. */
 extern void jo_shmem_announce_timer(JoDatabase *database, TimestampTz due);

@@ -171,7 +171,8 @@ give(JoDatabase *database, JoSlot *slot, JoStepState *state, TimestampTz now)
 	Assert(state->status == JO_STEP_QUEUED && state->class == NULL);
 	state->status = JO_STEP_RUNNING;
 	state->slot = slot->index;
-	state->attempt++;
+	if (!state->resumed)
+		state->attempt++;
 	run->ready--;
 	run->in_flight++;
 	if (run->started_at == 0)
@@ -179,12 +180,16 @@ give(JoDatabase *database, JoSlot *slot, JoStepState *state, TimestampTz now)
 	slot->state = JO_SLOT_BUSY;
 	slot->since = now;
 	slot->run = run;
+	slot->step_state = state;
 	slot->step = state->step;
+	slot->item = state->item;
 	slot->attempt = state->attempt;
 	slot->epoch = run->epoch;
 	slot->started_at = now;
 	slot->work = JO_WORK_RUNNING;
 	slot->outcome = JO_OUTCOME_NONE;
+	slot->taken = -1;
+	slot->timer_due = 0;
 	slot->self_inflicted = false;
 	slot->cancel_token = 0;
 	slot->insist_at = 0;
@@ -196,9 +201,11 @@ give(JoDatabase *database, JoSlot *slot, JoStepState *state, TimestampTz now)
 	if (!run->started_told)
 	{
 		run->started_told = true;
-		jo_outcome_tell(database, run, -1, JO_STEP_RUNNING, 0, InvalidXLogRecPtr);
+		jo_outcome_tell(database, run, -1, JO_NO_ITEM, JO_STEP_RUNNING, 0, InvalidXLogRecPtr);
 	}
-	jo_outcome_tell(database, run, state->step, JO_STEP_RUNNING, state->attempt, InvalidXLogRecPtr);
+	if (!state->resumed)
+		jo_outcome_tell(database, run, state->step, state->item, JO_STEP_RUNNING, state->attempt,
+						InvalidXLogRecPtr);
 }
 
 /* Asks for more rows before the list runs dry. */
@@ -419,11 +426,9 @@ jo_slot_reap(JoDatabase *database, JoSlot *slot, JoWakeList *wakes)
 	Assert(slot->state == JO_SLOT_DEAD);
 	if (slot->run != NULL)
 	{
-		JoStepState *state = &slot->run->steps[slot->step];
-
 		if (slot->work == JO_WORK_RUNNING)
 		{
-			if (slot->self_inflicted || state->interruptions >= MAX_INTERRUPTIONS)
+			if (slot->self_inflicted || slot->step_state->interruptions >= MAX_INTERRUPTIONS)
 				return true;
 			slot->outcome = JO_OUTCOME_RERUN;
 		}

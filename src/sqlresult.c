@@ -25,6 +25,9 @@
 #define PAIR_BYTES (2 * sizeof(JEntry))
 #define ROW_BYTES (sizeof(JEntry) + sizeof(uint32))
 
+/* What jsonb can hold in one array. */
+#define ITEMS_BYTES ((Size) 255 * 1024 * 1024)
+
 typedef struct ResultColumn
 {
 	int			attribute;		/* in the row, from 0 */
@@ -39,6 +42,7 @@ typedef struct ResultReceiver
 	DestReceiver pub;
 	MemoryContext context;
 	bool		keep_rows;
+	int			max_rows;		/* 0: as many as fit */
 	uint64		received;
 	Size		bytes;
 	Size		limit;
@@ -56,6 +60,9 @@ raise_too_large(const ResultReceiver *receiver)
 	ereport(ERROR,
 			(errcode(ERRCODE_JO_RESULT_TOO_LARGE),
 			 errmsg("result of the step is too large"),
+			 receiver->max_rows > 0 ?
+			 errdetail("More than %zu kB of rows, which is what jsonb can hold, at row " UINT64_FORMAT ".",
+					   receiver->limit / 1024, receiver->received) :
 			 errdetail("More than %d kB of rows (joborch.max_inline_result), at row " UINT64_FORMAT ".",
 					   jo_guc_max_inline_result, receiver->received),
 			 errhint("Aggregate, add LIMIT, store the rows in a table, or set \"output\": \"none\" on the step.")));
@@ -299,6 +306,12 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContext caller;
 
 	receiver->received++;
+	if (receiver->max_rows > 0 && receiver->received > (uint64) receiver->max_rows)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_LIMIT),
+				 errmsg("query gives too many items"),
+				 errdetail("It gives more than %d rows.", receiver->max_rows),
+				 errhint("Let each item stand for a group of rows, or split the work over several runs.")));
 	if (!receiver->keep_rows)
 		return true;
 	slot_getallattrs(slot);
@@ -363,6 +376,19 @@ add_columns(ResultReceiver *receiver, JsonbValue *object)
 	add_pair(object, "columns", &list);
 }
 
+/*
+ * The same for rows that do not stay in one piece: many, however large together.
+ */
+DestReceiver *
+jo_sqlresult_create_items(int max_rows)
+{
+	ResultReceiver *receiver = (ResultReceiver *) jo_sqlresult_create(true);
+
+	receiver->limit = ITEMS_BYTES;
+	receiver->max_rows = max_rows;
+	return &receiver->pub;
+}
+
 /* Pairs are added in jsonb's order of keys, which nothing sorts here. */
 Jsonb *
 jo_sqlresult_finish(DestReceiver *self, uint64 processed, const char *command)
@@ -394,4 +420,47 @@ jo_sqlresult_finish(DestReceiver *self, uint64 processed, const char *command)
 	result = JsonbValueToJsonb(&object);
 	MemoryContextSwitchTo(caller);
 	return result;
+}
+
+/* ---- what is in a result ---- */
+
+Jsonb *
+jo_sqlresult_first_row(Jsonb *result)
+{
+	JsonbValue	rows;
+	JsonbValue *row;
+
+	if (result == NULL || !jo_jsonb_member(&result->root, "rows", 4, &rows) ||
+		rows.type != jbvBinary || !JsonContainerIsArray(rows.val.binary.data))
+		return NULL;
+	row = getIthJsonbValueFromContainer(rows.val.binary.data, 0);
+	return row != NULL ? jo_jsonb_from_value(row) : NULL;
+}
+
+/*
+ * jsonb keeps names in an order of its own; where that begins with another column,
+ * there is the list "columns".
+ */
+Jsonb *
+jo_sqlresult_first_value(Jsonb *result)
+{
+	Jsonb	   *row = jo_sqlresult_first_row(result);
+	JsonbIterator *iterator;
+	JsonbValue	columns;
+	JsonbValue	value;
+
+	if (row == NULL || !JB_ROOT_IS_OBJECT(row) || JB_ROOT_COUNT(row) == 0)
+		return NULL;
+	if (jo_jsonb_member(&result->root, "columns", 7, &columns))
+	{
+		JsonbValue *name = getIthJsonbValueFromContainer(columns.val.binary.data, 0);
+
+		if (!jo_jsonb_member(&row->root, name->val.string.val, name->val.string.len, &value))
+			return NULL;
+		return jo_jsonb_from_value(&value);
+	}
+	iterator = JsonbIteratorInit(&row->root);
+	while (JsonbIteratorNext(&iterator, &value, true) != WJB_VALUE)
+		;
+	return jo_jsonb_from_value(&value);
 }

@@ -16,9 +16,19 @@
 extern DestReceiver *jo_sqlresult_create(bool keep_rows);
 
 /*
+ * The same without that limit, but for what jsonb can hold; more than max_rows rows
+ * raise ERRCODE_JO_LIMIT.
+ */
+extern DestReceiver *jo_sqlresult_create_items(int max_rows);
+
+/*
  * {"rows", "row_count", "command"}; in the context of the receiver.  Where the first
  * column is not the first key in jsonb's order, "columns" lists the columns' names.
  */
 extern Jsonb *jo_sqlresult_finish(DestReceiver *receiver, uint64 processed, const char *command);
+
+/* The first row of such a result, and its first column; NULL when there is none. */
+extern Jsonb *jo_sqlresult_first_row(Jsonb *result);
+extern Jsonb *jo_sqlresult_first_value(Jsonb *result);
 
 #endif

@@ -41,8 +41,8 @@ typedef struct TextPlans
 
 typedef struct JoSqlPlans
 {
-	TextPlans	body;
-	TextPlans	condition;
+	int			n;
+	TextPlans	texts[FLEXIBLE_ARRAY_MEMBER];	/* by the number of a step's text */
 } JoSqlPlans;
 
 /* Where a run of a text is; what an error says about it. */
@@ -78,16 +78,28 @@ free_text(TextPlans *script)
 void
 jo_sqlstep_free_plans(struct JoSqlPlans *plans)
 {
-	free_text(&plans->body);
-	free_text(&plans->condition);
+	int			i;
+
+	for (i = 0; i < plans->n; i++)
+		free_text(&plans->texts[i]);
 }
 
-static JoSqlPlans *
-get_plans(JoCachedJob *job, const JoStepDef *step)
+/* What is kept for one of the step's texts. */
+static TextPlans *
+get_plans(JoCachedJob *job, const JoStepDef *step, int number)
 {
-	if (job->plans[step->index] == NULL)
-		job->plans[step->index] = MemoryContextAllocZero(job->context, sizeof(JoSqlPlans));
-	return job->plans[step->index];
+	JoSqlPlans *plans = job->plans[step->index];
+	int			n = Max(step->nplans, JO_PLAN_OTHERS);
+
+	if (plans == NULL)
+	{
+		plans = MemoryContextAllocZero(job->context, offsetof(JoSqlPlans, texts) + sizeof(TextPlans) * n);
+		plans->n = n;
+		job->plans[step->index] = plans;
+	}
+	if (number < 0 || number >= plans->n)
+		elog(ERROR, "step \"%s\" has no text of SQL number %d", step->name, number);
+	return &plans->texts[number];
 }
 
 /* SET TRANSACTION, LOCK and a few more must be able to come before the first snapshot. */
@@ -427,11 +439,11 @@ run_named_text(const JoSqlText *sql, JoDocument *document, DestReceiver *receive
 	return jo_sqlresult_finish(receiver, processed, GetCommandTagName(tag));
 }
 
+/* The rows of the last statement go to the receiver. */
 static Jsonb *
-run_text(JoCachedJob *job, TextPlans *script, const JoSqlText *sql, bool keep_rows,
+run_text(JoCachedJob *job, TextPlans *script, const JoSqlText *sql, DestReceiver *receiver,
 		 JoDocument *document)
 {
-	DestReceiver *receiver = jo_sqlresult_create(keep_rows);
 	uint64		processed;
 	CommandTag	tag;
 
@@ -446,7 +458,18 @@ run_text(JoCachedJob *job, TextPlans *script, const JoSqlText *sql, bool keep_ro
 Jsonb *
 jo_sqlstep_execute(JoCachedJob *job, const JoStepDef *step, JoDocument *document)
 {
-	return run_text(job, &get_plans(job, step)->body, step->sql, !step->output_none, document);
+	return run_text(job, get_plans(job, step, JO_PLAN_SQL), step->sql,
+					jo_sqlresult_create(!step->output_none), document);
+}
+
+Jsonb *
+jo_sqlstep_query(JoCachedJob *job, const JoStepDef *step, const JoSqlText *sql, int plan,
+				 int max_rows, JoDocument *document)
+{
+	DestReceiver *receiver = max_rows > 0 ? jo_sqlresult_create_items(max_rows) :
+		jo_sqlresult_create(true);
+
+	return run_text(job, get_plans(job, step, plan), sql, receiver, document);
 }
 
 static void
@@ -462,24 +485,31 @@ raise_no_condition(const JoDocument *document, Jsonb *result)
 }
 
 bool
-jo_sqlstep_condition(JoCachedJob *job, const JoStepDef *step, JoDocument *document)
+jo_sqlstep_holds(JoCachedJob *job, const JoStepDef *step, const JoSqlText *sql, int plan,
+				 JoDocument *document, Jsonb **output)
 {
-	Jsonb	   *result = run_text(job, &get_plans(job, step)->condition, step->when_sql, true,
-								  document);
+	Jsonb	   *result = jo_sqlstep_query(job, step, sql, plan, 0, document);
+	Jsonb	   *row = jo_sqlresult_first_row(result);
 	JsonbIterator *iterator;
 	JsonbValue	rows;
-	JsonbValue *row = NULL;
 	JsonbValue	value;
 
-	if (jo_jsonb_member(&result->root, "rows", 4, &rows) &&
-		JsonContainerSize(rows.val.binary.data) == 1)
-		row = getIthJsonbValueFromContainer(rows.val.binary.data, 0);
-	if (row == NULL || JsonContainerSize(row->val.binary.data) != 1)
+	if (row == NULL || JB_ROOT_COUNT(row) != 1 ||
+		!jo_jsonb_member(&result->root, "rows", 4, &rows) ||
+		JsonContainerSize(rows.val.binary.data) != 1)
 		raise_no_condition(document, result);
-	iterator = JsonbIteratorInit(row->val.binary.data);
+	iterator = JsonbIteratorInit(&row->root);
 	while (JsonbIteratorNext(&iterator, &value, true) != WJB_VALUE)
 		;
 	if (value.type != jbvBool)
 		raise_no_condition(document, result);
+	if (output != NULL)
+		*output = row;
 	return value.val.boolean;
+}
+
+bool
+jo_sqlstep_condition(JoCachedJob *job, const JoStepDef *step, JoDocument *document)
+{
+	return jo_sqlstep_holds(job, step, step->when.sql, JO_PLAN_WHEN, document, NULL);
 }

@@ -20,6 +20,26 @@
  */
 extern Jsonb *jo_sqlstep_execute(JoCachedJob *job, const JoStepDef *step, JoDocument *document);
 
+/* Numbers of a step's texts of SQL, under which their plans are kept. */
+#define JO_PLAN_SQL 0
+#define JO_PLAN_WHEN 1
+#define JO_PLAN_OTHERS 2		/* and up: what expressions and conditions say */
+
+/*
+ * The same for another text of the step.  The document may be of another run than
+ * the job's.  max_rows > 0: rows that are taken apart at once, so as many as jsonb
+ * can hold, but no more than that number (ERRCODE_JO_LIMIT).
+ */
+extern Jsonb *jo_sqlstep_query(JoCachedJob *job, const JoStepDef *step, const JoSqlText *sql,
+							   int plan, int max_rows, JoDocument *document);
+
+/*
+ * A condition: one row, one boolean column; else ERRCODE_JO_CONDITION.  *row (NULL:
+ * not wanted) gets the row.
+ */
+extern bool jo_sqlstep_holds(JoCachedJob *job, const JoStepDef *step, const JoSqlText *sql,
+							 int plan, JoDocument *document, Jsonb **row);
+
 /* `when` given as SQL: one row, one boolean column; else ERRCODE_JO_CONDITION. */
 extern bool jo_sqlstep_condition(JoCachedJob *job, const JoStepDef *step, JoDocument *document);
 

@@ -139,7 +139,7 @@ check_region(SqlScan *scan, const char *start, const char *end, Region region)
 		p = memchr(p, '{', end - p);
 		if (p == NULL)
 			break;
-		if (end - p < 4 || p[1] != '{' || !jo_template_names_root(p + 2, end))
+		if (end - p < 4 || p[1] != '{' || !jo_template_names_root(p + 2, end, scan->builder.scope))
 			continue;
 		limit = end - p > QUOTED_TEMPLATE_BYTES ? p + QUOTED_TEMPLATE_BYTES : end;
 		for (after = p + 2; after < limit && !starts_with(after, end, "}}"); after++)
@@ -395,7 +395,8 @@ scan_token(SqlScan *scan)
 }
 
 bool
-jo_template_scan_sql(const char *text, JoSqlText *out, JoTemplateFault *fault)
+jo_template_scan_sql(const char *text, const JoTemplateScope *scope, JoSqlText *out,
+					 JoTemplateFault *fault)
 {
 	SqlScan		scan;
 
@@ -403,7 +404,7 @@ jo_template_scan_sql(const char *text, JoSqlText *out, JoTemplateFault *fault)
 	scan.start = scan.p = text;
 	scan.end = text + strlen(text);
 	scan.fault = fault;
-	jo_template_begin(&scan.builder, out, text);
+	jo_template_begin(&scan.builder, scope, out, text);
 	while (scan.p < scan.end)
 		if (!scan_token(&scan))
 			return false;

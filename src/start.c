@@ -18,6 +18,7 @@
 #include "executor/spi.h"
 #include "guc.h"
 #include "inputcheck.h"
+#include "jsonbuild.h"
 #include "miscadmin.h"
 #include "rights.h"
 #include "start.h"
@@ -94,6 +95,11 @@ jo_start_find_job(const char *job, JoStartJob *found)
 				(errcode(ERRCODE_JO_JOB_INACTIVE),
 				 errmsg("job \"%s\" is not active", job),
 				 errhint("SELECT joborch.alter_job('%s', active => true)", row.name)));
+	if (row.current_version == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_JOB_INACTIVE),
+				 errmsg("job \"%s\" has only a draft", row.name),
+				 errhint("SELECT joborch.publish_job(%s);", quote_literal_cstr(row.name))));
 	found->job_id = row.job_id;
 	found->version_id = row.current_version;
 	found->owner = row.owner;
@@ -164,6 +170,7 @@ jo_start_prepare(const JoStartJob *job, JoStartOptions *options, JoRunRow *run, 
 {
 	const JoCachedJob *cached = jo_defcache_get(job->version_id);
 	const JoDefinition *definition = cached->definition;
+	bool		as_caller = definition->run_as_caller && !job->body;
 	TimestampTz now = jo_clock_now();
 
 	PreventCommandIfReadOnly("joborch.start()");
@@ -171,8 +178,8 @@ jo_start_prepare(const JoStartJob *job, JoStartOptions *options, JoRunRow *run, 
 	MemSet(live, 0, sizeof(JoLiveRow));
 	run->version_id = live->version_id = job->version_id;
 	run->job_id = job->job_id;
-	run->owner = definition->run_as_caller ? GetUserId() : job->owner;
-	run->owner_name = definition->run_as_caller ? GetUserNameFromId(GetUserId(), false) : job->owner_name;
+	run->owner = as_caller ? GetUserId() : job->owner;
+	run->owner_name = as_caller ? GetUserNameFromId(GetUserId(), false) : job->owner_name;
 	live->owner = run->owner;
 	check_owner(run->owner, run->owner_name);
 	check_run_as(cached, run->owner);
@@ -326,30 +333,73 @@ digest_of(Jsonb *definition)
 	return TextDatumGetCString(DirectFunctionCall1(md5_text, CStringGetTextDatum(string)));
 }
 
-void
-jo_start_ad_hoc(Jsonb *definition, JoStartJob *found)
+/* The id of the version row, 0 if there is none. */
+static int64
+look_for_version(Oid owner, const char *digest)
 {
-	char	   *digest = digest_of(definition);
 	JoRights	rights;
-
-	MemSet(found, 0, sizeof(JoStartJob));
-	found->owner = GetUserId();
-	found->owner_name = GetUserNameFromId(GetUserId(), false);
+	int64		version_id;
 
 	jo_rights_raise(&rights);
 	SPI_connect();
-	found->version_id = find_ad_hoc(found->owner, digest);
+	version_id = find_ad_hoc(owner, digest);
 	SPI_finish();
 	jo_rights_restore(&rights);
-	if (found->version_id != 0)
-		return;
+	return version_id;
+}
+
+static int64
+make_version(Oid owner, const char *digest, Jsonb *definition)
+{
+	char	   *saved_by = GetUserNameFromId(GetUserId(), false);
+	JoRights	rights;
+	int64		version_id;
 
 	(void) jo_validate_or_raise(definition);
 	PreventCommandIfReadOnly("joborch.start_definition()");
 	jo_rights_raise(&rights);
 	SPI_connect();
-	insert_ad_hoc(found->owner, digest, definition, found->owner_name);
-	found->version_id = find_ad_hoc(found->owner, digest);
+	insert_ad_hoc(owner, digest, definition, saved_by);
+	version_id = find_ad_hoc(owner, digest);
 	SPI_finish();
 	jo_rights_restore(&rights);
+	return version_id;
+}
+
+/* What only the definition of a body may say: it lets templates read another run's steps. */
+static void
+refuse_outer(Jsonb *definition)
+{
+	JsonbValue	value;
+
+	if (!jo_jsonb_member(&definition->root, "outer", strlen("outer"), &value))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_JO_INVALID_DEFINITION),
+			 errmsg("invalid job definition: 1 problem"),
+			 errdetail("$.outer: a definition has no key \"outer\""),
+			 errhint("Leave it out; joborch itself writes it for the bodies of loops.")));
+}
+
+void
+jo_start_ad_hoc(Jsonb *definition, JoStartJob *found)
+{
+	char	   *digest = digest_of(definition);
+
+	refuse_outer(definition);
+	MemSet(found, 0, sizeof(JoStartJob));
+	found->owner = GetUserId();
+	found->owner_name = GetUserNameFromId(GetUserId(), false);
+	found->version_id = look_for_version(found->owner, digest);
+	if (found->version_id == 0)
+		found->version_id = make_version(found->owner, digest, definition);
+}
+
+int64
+jo_start_body_version(Jsonb *definition, Oid author)
+{
+	char	   *digest = psprintf("body:%s", digest_of(definition));
+	int64		version_id = look_for_version(author, digest);
+
+	return version_id != 0 ? version_id : make_version(author, digest, definition);
 }

@@ -5,7 +5,10 @@
 #ifndef JO_START_H
 #define JO_START_H
 
+#include "steptry.h"
 #include "store.h"
+
+#define JO_MAX_DEPTH 32			/* of runs that are started by steps of runs */
 
 /* What the arguments of start() and its sisters say; absent is NULL, 0 or -1. */
 typedef struct JoStartOptions
@@ -29,8 +32,9 @@ typedef struct JoStartJob
 	int64		job_id;			/* 0: ad hoc */
 	int64		version_id;
 	Oid			owner;
-	char	   *owner_name;
-	char	   *tenant;
+	const char *owner_name;
+	const char *tenant;
+	bool		body;			/* a body's: the owner is the parent run's, whoever starts it */
 } JoStartJob;
 
 /* A job by its name or id, if the caller may start it; raises otherwise. */
@@ -54,5 +58,18 @@ extern int64 jo_start_run(const JoStartJob *job, JoStartOptions *options);
  * Checks it when it is new.
  */
 extern void jo_start_ad_hoc(Jsonb *definition, JoStartJob *found);
+
+/*
+ * The same for a body: text that a checked definition of this author contains, to be
+ * carried out in runs of the parent's owner.  Returns the version's id.
+ */
+extern int64 jo_start_body_version(Jsonb *definition, Oid author);
+
+/*
+ * jo_start_child_hook: the run that a step starts, announced, in the open
+ * transaction.  A named job's owner is its own and who carries out the step must be
+ * allowed to start it; a body's owner is the parent's.  Raises.
+ */
+extern int64 jo_start_child(const JoChildStart *child);
 
 #endif

@@ -15,7 +15,7 @@
 
 PG_FUNCTION_INFO_V1(joborch_definition_steps);
 
-#define COLUMNS 12
+#define COLUMNS 15
 
 static const char *
 phase_word(JoPhase phase)
@@ -94,11 +94,14 @@ joborch_definition_steps(PG_FUNCTION_ARGS)
 		values[4] = parents_of(step);
 		values[5] = Int32GetDatum(step->retry.max_attempts);
 		put_interval(values, nulls, 6, step->timeout);
-		put_text(values, nulls, 7, step->when_path);
+		put_text(values, nulls, 7, step->when.path);
 		put_text(values, nulls, 8, jo_trigger_rule_name(step->rule));
 		put_text(values, nulls, 9, on_error_word(step->on_error));
 		put_text(values, nulls, 10, step->run_as);
 		put_interval(values, nulls, 11, step->estimated_duration);
+		values[12] = BoolGetDatum(JO_STEP_IS_COUNTED(step));
+		values[13] = BoolGetDatum(step->scope >= 0);
+		values[14] = BoolGetDatum(step->part != JO_PART_CLOSE && (step->flow == NULL || step->flow->enough == 0));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

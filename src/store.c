@@ -27,23 +27,24 @@
 #include "errors.h"
 #include "store_internal.h"
 
-/* Columns as tables_run.sql and tables_definition.sql state them. */
+/* Columns as tables_run.sql, tables_wait.sql and tables_definition.sql state them. */
 static const Oid run_columns[] = {
-	INT8OID, INT8OID, INT8OID, OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	INT4OID, INT2OID, JSONBOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID
+	INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, OIDOID, INT4OID,
+	INT2OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTARRAYOID, JSONBOID,
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT4OID, INT2OID, INT2OID,
+	JSONBOID
 };
 static const Oid live_columns[] = {
-	INT8OID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID, OIDOID, INT4OID,
-	BOOLOID, CHAROID, TIMESTAMPTZOID, TEXTOID
+	INT8OID, TIMESTAMPTZOID, INT8OID, OIDOID, INT4OID, INT2OID, INT2OID,
+	BOOLOID, CHAROID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT4OID, INT2OID
 };
 static const Oid step_columns[] = {
-	INT8OID, INT4OID, INT4OID, CHAROID, INT4OID, INT4OID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, JSONBOID, JSONBOID
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT2OID, INT2OID, INT2OID,
+	CHAROID, CHAROID, JSONBOID, INT4OID, JSONBOID
 };
 static const Oid ends_columns[] = {
-	INT8OID, CHAROID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
-	INT4OID, INT4OID, JSONBOID, JSONBOID
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT2OID, INT2OID, INT2OID, INT2OID,
+	CHAROID, JSONBOID, JSONBOID
 };
 static const Oid attempt_columns[] = {
 	INT8OID, INT4OID, INT4OID, INT4OID, INT4OID, CHAROID, TIMESTAMPTZOID,
@@ -54,6 +55,20 @@ static const Oid timers_columns[] = {
 };
 static const Oid marks_columns[] = {
 	INT8OID, INT4OID, INT4OID, INT4OID, INT4OID
+};
+static const Oid wait_columns[] = {
+	INT8OID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID, CHAROID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, INT8OID, TEXTOID, JSONBOID
+};
+static const Oid signal_columns[] = {
+	INT8OID, INT8OID, TIMESTAMPTZOID, CHAROID, TEXTOID, TEXTOID, INT4OID, INT4OID,
+	JSONBOID, TEXTOID, TIMESTAMPTZOID, INT4OID, INT4OID
+};
+static const Oid item_chunk_columns[] = {
+	INT8OID, INT4OID, INT4OID, JSONBOID
+};
+static const Oid step_cache_columns[] = {
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID
 };
 static const Oid instance_columns[] = {
 	INT8OID, OIDOID, BOOLOID
@@ -87,6 +102,10 @@ static const TableSpec specs[JO_TABLES] = {
 	[JO_TABLE_ATTEMPT] = {"attempt", COLUMNS(attempt_columns), true},
 	[JO_TABLE_TIMERS] = {"timers", COLUMNS(timers_columns), true},
 	[JO_TABLE_MARKS] = {"marks", COLUMNS(marks_columns), true},
+	[JO_TABLE_WAIT] = {"wait", COLUMNS(wait_columns), true},
+	[JO_TABLE_SIGNAL] = {"signal", COLUMNS(signal_columns), true},
+	[JO_TABLE_ITEM_CHUNK] = {"item_chunk", COLUMNS(item_chunk_columns), true},
+	[JO_TABLE_STEP_CACHE] = {"step_cache", COLUMNS(step_cache_columns), true},
 	[JO_TABLE_INSTANCE] = {"instance", COLUMNS(instance_columns), true},
 	[JO_TABLE_QUEUE] = {"queue", COLUMNS(queue_columns), false},
 	[JO_TABLE_JOB] = {"job", COLUMNS(job_columns), false},
@@ -108,6 +127,10 @@ static const struct
 	[JO_INDEX_TIMERS_PKEY] = {"timers_pkey", JO_TABLE_TIMERS},
 	[JO_INDEX_TIMERS_RUN] = {"timers_run", JO_TABLE_TIMERS},
 	[JO_INDEX_MARKS_PKEY] = {"marks_pkey", JO_TABLE_MARKS},
+	[JO_INDEX_WAIT_PKEY] = {"wait_pkey", JO_TABLE_WAIT},
+	[JO_INDEX_SIGNAL_RUN] = {"signal_run", JO_TABLE_SIGNAL},
+	[JO_INDEX_ITEM_CHUNK_PKEY] = {"item_chunk_pkey", JO_TABLE_ITEM_CHUNK},
+	[JO_INDEX_STEP_CACHE_PKEY] = {"step_cache_pkey", JO_TABLE_STEP_CACHE},
 	[JO_INDEX_QUEUE_PKEY] = {"queue_pkey", JO_TABLE_QUEUE},
 	[JO_INDEX_QUEUE_NAME] = {"queue_name_key", JO_TABLE_QUEUE},
 	[JO_INDEX_JOB_PKEY] = {"job_pkey", JO_TABLE_JOB},
@@ -318,6 +341,7 @@ build_indexes(JoTableId id, Relation relation)
 		table->context = AllocSetContextCreate(CacheMemoryContext, "joborch table",
 											   ALLOCSET_SMALL_SIZES);
 	table->nindexes = 0;
+	memset(table->descriptors, 0, sizeof(table->descriptors));
 	MemoryContextReset(table->context);
 	old = MemoryContextSwitchTo(table->context);
 	oids = RelationGetIndexList(relation);
@@ -379,6 +403,27 @@ jo_store_table(JoTableId id)
 {
 	Assert(tables[id].built);
 	return &tables[id];
+}
+
+TupleDesc
+jo_store_descriptor(JoTableId id, Relation relation, int ncolumns)
+{
+	JoTable    *table = &tables[id];
+	TupleDesc	descriptor = table->descriptors[ncolumns];
+
+	Assert(table->built && ncolumns <= JO_STORE_MAX_COLUMNS);
+	if (descriptor == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(table->context);
+		int			i;
+
+		descriptor = CreateTemplateTupleDesc(ncolumns);
+		for (i = 1; i <= ncolumns; i++)
+			TupleDescCopyEntry(descriptor, i, RelationGetDescr(relation), i);
+		table->descriptors[ncolumns] = descriptor;
+		MemoryContextSwitchTo(old);
+	}
+	return descriptor;
 }
 
 JoTableId

@@ -26,15 +26,15 @@ typedef struct JoRunRow
 {
 	int64		run_id;
 	int64		version_id;
-	int64		job_id;			/* 0: ad hoc, stored as NULL */
-	Oid			owner;
-	const char *owner_name;
 	TimestampTz created_at;
 	TimestampTz run_at;
+	int64		job_id;			/* 0: ad hoc, stored as NULL */
+	Oid			owner;
 	int32		queue_id;
 	int16		priority;
-	Jsonb	   *input;
+	const char *owner_name;
 	const char *requested_by;
+	Jsonb	   *input;
 	const char *name;
 	struct ArrayType *tags;
 	Jsonb	   *metadata;
@@ -43,48 +43,62 @@ typedef struct JoRunRow
 	const char *traceparent;
 	const char *tenant;
 	int64		rerun_of;		/* 0: NULL */
+	int64		parent_run_id;	/* of a child run; 0: stored as NULL, and so
+								 * the rest */
+	int32		parent_item;	/* -1: NULL */
+	int32		parent_step;	/* -1: NULL */
+	int16		depth;			/* 0: NULL */
+	Jsonb	   *context;
 } JoRunRow;
 
 typedef struct JoLiveRow
 {
 	int64		run_id;
-	int32		queue_id;
-	int16		ord;
 	TimestampTz due;
 	int64		version_id;
 	Oid			owner;
+	int32		queue_id;
 	int32		epoch;
+	int16		ord;
 	bool		paused;
 	char		cancel;
 	TimestampTz begun;			/* 0: NULL */
+	int64		parent_run_id;	/* as in JoRunRow */
+	int32		parent_item;
+	int32		parent_step;
 	ItemPointerData tid;		/* where it was read or written */
 	TransactionId xmin;
 } JoLiveRow;
 
+/* JoStepRow.taken of a step that decided nothing */
+#define JO_NOTHING_TAKEN (-1)
+
 typedef struct JoStepRow
 {
 	int64		run_id;
-	int32		step;
+	TimestampTz finished_at;
+	TimestampTz started_at;		/* 0: NULL */
 	int32		item;
-	char		status;
+	int32		step;
 	int32		attempt;
 	int32		epoch;
-	TimestampTz started_at;		/* 0: NULL */
-	TimestampTz finished_at;
-	Jsonb	   *output;
+	char		status;
+	Jsonb	   *output;			/* in full, however it is stored */
+	int32		taken;			/* what a flow step decided; stored as NULL when
+								 * JO_NOTHING_TAKEN */
 	Jsonb	   *error;
 } JoStepRow;
 
 typedef struct JoEndRow
 {
 	int64		run_id;
-	char		status;
-	int32		epoch;
-	TimestampTz started_at;		/* 0: NULL */
 	TimestampTz finished_at;
+	TimestampTz started_at;		/* 0: NULL */
+	int32		epoch;
 	int32		completed;
 	int32		failed;
 	int32		skipped;
+	char		status;
 	Jsonb	   *output;
 	Jsonb	   *error;
 } JoEndRow;
@@ -110,9 +124,54 @@ typedef struct JoTimerRow
 	int64		run_id;
 	int32		step;
 	int32		item;
-	char		kind;			/* 'r' retry, 't' time-out of the run */
+	char		kind;			/* 'r' retry, 't' time-out of the run, 'w' wait */
 	int32		epoch;
 } JoTimerRow;
+
+/* What a step waits for that holds no process; see tables_wait.sql. */
+typedef struct JoWaitRow
+{
+	int64		run_id;
+	int32		step;
+	int32		item;
+	char		kind;			/* JO_WAIT_... */
+	int32		attempt;
+	TimestampTz begun_at;		/* of the execution that began to wait */
+	TimestampTz deadline;		/* 0: none */
+	TimestampTz look_at;		/* 0: only when woken */
+	int64		child;			/* run that is waited for; 0: none */
+	const char *key;			/* the signal's name, the lock's key; NULL: none */
+	Jsonb	   *detail;
+	ItemPointerData tid;		/* where it was read or written */
+} JoWaitRow;
+
+#define JO_WAIT_DELAY		'd'
+#define JO_WAIT_SIGNAL		's'
+#define JO_WAIT_SQL			'q'
+#define JO_WAIT_APPROVAL	'a'
+#define JO_WAIT_JOB			'j'
+#define JO_WAIT_LOOP		'l'
+#define JO_WAIT_KEY			'k'
+
+/* What was sent to a run. */
+typedef struct JoSignalRow
+{
+	int64		signal_id;
+	int64		run_id;
+	char		kind;			/* JO_SIGNAL_... */
+	const char *name;			/* NULL: none */
+	int32		step;			/* whom it is for; -1: nobody in particular */
+	int32		item;			/* -1: the step as a whole */
+	Jsonb	   *payload;
+	const char *sent_by;
+	TimestampTz sent_at;
+	const char *reason;
+} JoSignalRow;
+
+#define JO_SIGNAL_SENT		's'
+#define JO_SIGNAL_APPROVED	'a'
+#define JO_SIGNAL_REJECTED	'r'
+#define JO_SIGNAL_DECISION	'\0'	/* to ask for: approved or rejected */
 
 typedef struct JoJobRow
 {
@@ -223,6 +282,10 @@ extern bool jo_store_step(int64 run_id, int32 step, int32 item, Snapshot snapsho
 
 /* All steps of a run in order of (step, item); with_data false leaves output and error out. */
 extern int	jo_store_steps(int64 run_id, Snapshot snapshot, bool with_data, JoStepRow **rows);
+
+/* The rows of one step in order of item. */
+extern int	jo_store_step_items(int64 run_id, int32 step, Snapshot snapshot, bool with_data,
+								JoStepRow **rows);
 extern int	jo_store_attempts(int64 run_id, Snapshot snapshot, JoAttemptRow **rows);
 
 /*
@@ -263,10 +326,10 @@ extern bool jo_store_end_run(ItemPointer live_tid, const JoEndRow *row);
 extern bool jo_store_mark_begun(ItemPointer tid, int64 run_id, TimestampTz begun);
 
 /*
- * The run's own time is over: sets live.cancel to 't' unless it was asked to stop
- * before, or is paused.  False, with *again, when somebody holds its row.
+ * Sets live.cancel unless the run was asked to stop before (or, for its own
+ * time-out, is paused).  False, with *again, when somebody holds its row.
  */
-extern bool jo_store_set_timed_out(int64 run_id, bool *again);
+extern bool jo_store_set_cancel(int64 run_id, char cancel, bool *again);
 
 /* Timers. */
 extern void jo_store_insert_timer(const JoTimerRow *row);
@@ -290,6 +353,57 @@ extern void jo_store_timer_low(JoTimerKey *low, TimestampTz due);
 
 /* Deletes the timers of a run but for those that are being taken; returns how many. */
 extern int	jo_store_delete_timers(int64 run_id);
+
+/*
+ * Deletes the timer with exactly this key; false when it is not there.  Waits
+ * for the dispatcher if that is taking it.
+ */
+extern bool jo_store_delete_timer(const JoTimerRow *timer);
+
+/*
+ * Waits.  Only who executes a step writes its row, and the dispatcher once the
+ * step can no longer be executed; so the readers show what is committed now, even
+ * in a SERIALIZABLE transaction.  insert raises for a second row of a step;
+ * update raises ERRCODE_T_R_SERIALIZATION_FAILURE when the row at tid is not the
+ * one that was read.  Both set tid.  delete: false when there is none.
+ */
+extern bool jo_store_wait(int64 run_id, int32 step, int32 item, Snapshot snapshot, JoWaitRow *row);
+extern int	jo_store_waits(int64 run_id, Snapshot snapshot, JoWaitRow **rows);	/* by step, item */
+extern void jo_store_insert_wait(JoWaitRow *row);
+extern void jo_store_update_wait(JoWaitRow *row);
+extern bool jo_store_delete_wait(int64 run_id, int32 step, int32 item);
+extern void jo_store_delete_waits(int64 run_id);
+
+/*
+ * Takes the oldest signal of this kind and name (NULL: of any) that nobody has
+ * taken, in this transaction: with its commit nobody else gets it, with its abort
+ * it is as before.  step and item are who takes: he gets what was sent to him and
+ * what was sent to nobody in particular; with step -1, whatever was sent.  Waits
+ * for another transaction that is taking the same one, and goes on to the next if
+ * that commits.  False when there is none.
+ */
+extern bool jo_store_take_signal(int64 run_id, char kind, const char *name, int32 step, int32 item,
+								 JoSignalRow *row);
+
+/*
+ * Items of a foreach, evaluated once: an array of up to so many in each chunk,
+ * which are numbered from 0.  step is the one that evaluated them (OPEN).
+ */
+#define JO_ITEMS_PER_CHUNK 256
+
+extern void jo_store_insert_items(int64 run_id, int32 step, int32 chunk, Jsonb *items);
+extern bool jo_store_items(int64 run_id, int32 step, int32 chunk, Snapshot snapshot, Jsonb **items);
+
+/*
+ * Outputs kept for later runs of a job.  cached: false when there is none that
+ * expires after now.  cache replaces what is there; when another transaction is
+ * just storing the same one it leaves it to that (and never waits).  expires_at
+ * may be DT_NOEND.
+ */
+extern bool jo_store_cached(int64 job_id, const char *step, const char *key, TimestampTz now,
+							Jsonb **output);
+extern void jo_store_cache(int64 job_id, const char *step, const char *key, Jsonb *output,
+						   TimestampTz expires_at);
 
 /*
  * Marks of steps in flight; see tables_run.sql.  insert leaves an existing mark

@@ -159,11 +159,29 @@ insert_entries(JoTableId id, Relation table, JoTuple *tuples, int n)
 
 /* ---- writing rows ---- */
 
+/*
+ * The row without the NULLs at its end, as rows from before an ADD COLUMN are:
+ * readers take what is missing for NULL, and if no other column is, the row has no
+ * null bitmap.  What such a reader would take for something else stays.
+ */
+static HeapTuple
+form_row(JoTableId id, Relation table, const JoTuple *tuple)
+{
+	TupleDesc	desc = RelationGetDescr(table);
+	int			n = desc->natts;
+
+	while (n > 1 && tuple->nulls[n - 1] && !TupleDescAttr(desc, n - 1)->atthasmissing)
+		n--;
+	return heap_form_tuple(jo_store_descriptor(id, table, n),
+						   unconstify(Datum *, &tuple->values[0]),
+						   unconstify(bool *, &tuple->nulls[0]));
+}
+
 void
 jo_store_insert(JoTableId id, JoTuple *tuple)
 {
 	Relation	table = jo_store_open(id, RowExclusiveLock);
-	HeapTuple	heap = heap_form_tuple(RelationGetDescr(table), tuple->values, tuple->nulls);
+	HeapTuple	heap = form_row(id, table, tuple);
 
 	Assert(tuple->n == RelationGetDescr(table)->natts);
 	heap_insert(table, heap, GetCurrentCommandId(true), 0, NULL);
@@ -219,7 +237,7 @@ jo_store_insert_many(JoTableId id, JoTuple *tuples, int n)
 			if (count == nslots)
 				slots[nslots++] = MakeTupleTableSlot(desc, &TTSOpsHeapTuple);
 			MemoryContextSwitchTo(batch);
-			heap = heap_form_tuple(desc, tuple->values, tuple->nulls);
+			heap = form_row(id, table, tuple);
 			MemoryContextSwitchTo(context);
 			bytes += heap->t_len;
 			/* the slot owns it: else heap_multi_insert would copy it */
@@ -268,7 +286,7 @@ jo_store_delete(Relation table, const JoTuple *tuple, bool wait)
 TM_Result
 jo_store_update(JoTableId id, Relation table, JoTuple *tuple, bool wait)
 {
-	HeapTuple	heap = heap_form_tuple(RelationGetDescr(table), tuple->values, tuple->nulls);
+	HeapTuple	heap = form_row(id, table, tuple);
 	ItemPointerData tid = tuple->tid;
 	TM_FailureData failure;
 	LockTupleMode lockmode;
@@ -332,22 +350,26 @@ jo_store_fetch(Relation table, ItemPointer tid, Snapshot snapshot, JoTuple *tupl
 	return true;
 }
 
-/* Rows of these are inserted once and never changed. */
+/*
+ * Rows of these are inserted once and never changed; or (wait) by the reader
+ * only; or (step_cache) either version will do.
+ */
 static bool
-is_insert_only(JoTableId id)
+is_read_as_of_now(JoTableId id)
 {
-	return id == JO_TABLE_RUN || id == JO_TABLE_STEP || id == JO_TABLE_ENDS;
+	return id == JO_TABLE_RUN || id == JO_TABLE_STEP || id == JO_TABLE_ENDS ||
+		id == JO_TABLE_WAIT || id == JO_TABLE_ITEM_CHUNK || id == JO_TABLE_STEP_CACHE;
 }
 
 /*
  * In a serializable transaction reads with an MVCC snapshot take SIREAD locks,
- * and a step would fail for what its neighbours wrote into our tables.  Of rows
- * that never change, SnapshotSelf shows the same and leaves no trace.
+ * and a step would fail for what its neighbours wrote into our tables.  Of these
+ * rows SnapshotSelf shows the same and leaves no trace.
  */
 static Snapshot
 choose_snapshot(JoTableId id, Snapshot snapshot)
 {
-	if (IsolationIsSerializable() && is_insert_only(id) && IsMVCCSnapshot(snapshot))
+	if (IsolationIsSerializable() && is_read_as_of_now(id) && IsMVCCSnapshot(snapshot))
 	{
 		/* values in a toast table need the transaction's snapshot in sight */
 		if (!FirstSnapshotSet)

@@ -22,7 +22,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#define JO_STORE_MAX_COLUMNS 19
+#define JO_STORE_MAX_COLUMNS 24
 #define JO_STORE_MAX_INDEXES 16
 
 typedef enum JoTableId
@@ -34,6 +34,10 @@ typedef enum JoTableId
 	JO_TABLE_ATTEMPT,
 	JO_TABLE_TIMERS,
 	JO_TABLE_MARKS,
+	JO_TABLE_WAIT,
+	JO_TABLE_SIGNAL,
+	JO_TABLE_ITEM_CHUNK,
+	JO_TABLE_STEP_CACHE,
 	JO_TABLE_INSTANCE,
 	JO_TABLE_QUEUE,
 	JO_TABLE_JOB,
@@ -56,6 +60,10 @@ typedef enum JoIndexId
 	JO_INDEX_TIMERS_PKEY,
 	JO_INDEX_TIMERS_RUN,
 	JO_INDEX_MARKS_PKEY,
+	JO_INDEX_WAIT_PKEY,
+	JO_INDEX_SIGNAL_RUN,
+	JO_INDEX_ITEM_CHUNK_PKEY,
+	JO_INDEX_STEP_CACHE_PKEY,
 	JO_INDEX_QUEUE_PKEY,
 	JO_INDEX_QUEUE_NAME,
 	JO_INDEX_JOB_PKEY,
@@ -96,7 +104,8 @@ typedef struct JoTable
 	int			ncolumns;		/* that the library knows */
 	int			nindexes;
 	JoIndex		indexes[JO_STORE_MAX_INDEXES];
-	MemoryContext context;		/* of IndexInfo, constants */
+	TupleDesc	descriptors[JO_STORE_MAX_COLUMNS + 1];	/* see jo_store_descriptor */
+	MemoryContext context;		/* of IndexInfo, constants, descriptors */
 } JoTable;
 
 /* A row, and the position at which the next column is put or taken. */
@@ -134,6 +143,12 @@ extern Relation jo_store_open(JoTableId id, LOCKMODE lockmode);
 /* What is known of a table that the caller has open. */
 extern const JoTable *jo_store_table(JoTableId id);
 
+/*
+ * Describes the first ncolumns columns of a table that the caller has open; kept.
+ * Good until the table is opened again.
+ */
+extern TupleDesc jo_store_descriptor(JoTableId id, Relation relation, int ncolumns);
+
 /* Oids by name; raise if missing. No lock is taken. */
 extern Oid	jo_store_oid(JoTableId id);
 extern Oid	jo_store_index_oid(JoIndexId id);
@@ -141,6 +156,17 @@ extern JoTableId jo_store_index_table(JoIndexId id);
 
 /* Marks the time in which a duplicate key is the engine's own; see jo_store_is_own_duplicate. */
 extern void jo_store_own_insert(bool begins);
+
+/* ---- store_output.c ---- */
+
+#define JO_OUTPUT_AS_IT_IS '-'	/* a step's output that is stored unchanged */
+
+/*
+ * The result of an SQL step in its short form, for step.form and step.output, and
+ * back: byte for byte the same.  Anything else is given back as it is.
+ */
+extern Jsonb *jo_store_pack_output(Jsonb *output, char *form);
+extern Jsonb *jo_store_full_output(char form, Jsonb *stored);
 
 /* ---- store_heap.c ---- */
 
@@ -215,6 +241,13 @@ put_null(JoTuple *tuple)
 	tuple->values[tuple->n++] = (Datum) 0;
 }
 
+/* A smallint that counts: the highest number stands for more, too. */
+static inline void
+put_small(JoTuple *tuple, int32 value)
+{
+	put_datum(tuple, Int16GetDatum(Min(value, PG_INT16_MAX)));
+}
+
 /* 0 is SQL NULL: of ids and times that may be absent. */
 static inline void
 put_int64_or_null(JoTuple *tuple, int64 value)
@@ -267,12 +300,28 @@ get_int32(JoTuple *tuple)
 	return tuple->nulls[i] ? 0 : DatumGetInt32(tuple->values[i]);
 }
 
+static inline int32
+get_int32_or(JoTuple *tuple, int32 missing)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? missing : DatumGetInt32(tuple->values[i]);
+}
+
 static inline int16
 get_int16(JoTuple *tuple)
 {
 	int			i = tuple->n++;
 
 	return tuple->nulls[i] ? 0 : DatumGetInt16(tuple->values[i]);
+}
+
+static inline int16
+get_int16_or(JoTuple *tuple, int16 missing)
+{
+	int			i = tuple->n++;
+
+	return tuple->nulls[i] ? missing : DatumGetInt16(tuple->values[i]);
 }
 
 static inline Oid

@@ -16,7 +16,7 @@
 #include "store_internal.h"
 
 /* Column of run that differs between the runs of one bulk start, from 0. */
-#define RUN_INPUT 9
+#define RUN_INPUT 10
 
 /* Column of live that changes while a run goes on. */
 #define LIVE_CANCEL 8
@@ -24,22 +24,39 @@
 
 /* ---- rows ---- */
 
+/* Of a run that is no child all is NULL, whatever the other two say. */
+static void
+put_parent(JoTuple *tuple, int64 run_id, int32 item, int32 step)
+{
+	put_int64_or_null(tuple, run_id);
+	if (run_id != 0)
+	{
+		put_datum(tuple, Int32GetDatum(item));
+		put_datum(tuple, Int16GetDatum(step));
+	}
+	else
+	{
+		put_null(tuple);
+		put_null(tuple);
+	}
+}
+
 static void
 put_run(JoTuple *tuple, const JoRunRow *row)
 {
 	tuple->n = 0;
 	put_datum(tuple, Int64GetDatum(row->run_id));
 	put_datum(tuple, Int64GetDatum(row->version_id));
-	put_int64_or_null(tuple, row->job_id);
-	put_datum(tuple, ObjectIdGetDatum(row->owner));
-	put_text(tuple, row->owner_name);
 	put_datum(tuple, TimestampTzGetDatum(row->created_at));
 	put_datum(tuple, TimestampTzGetDatum(row->run_at));
+	put_int64_or_null(tuple, row->job_id);
+	put_datum(tuple, ObjectIdGetDatum(row->owner));
 	put_datum(tuple, Int32GetDatum(row->queue_id));
 	put_datum(tuple, Int16GetDatum(row->priority));
+	put_text(tuple, row->owner_name);
+	put_text(tuple, row->requested_by);
 	Assert(tuple->n == RUN_INPUT);
 	put_pointer(tuple, row->input);
-	put_text(tuple, row->requested_by);
 	put_text(tuple, row->name);
 	put_pointer(tuple, row->tags);
 	put_pointer(tuple, row->metadata);
@@ -48,6 +65,12 @@ put_run(JoTuple *tuple, const JoRunRow *row)
 	put_text(tuple, row->traceparent);
 	put_text(tuple, row->tenant);
 	put_int64_or_null(tuple, row->rerun_of);
+	put_parent(tuple, row->parent_run_id, row->parent_item, row->parent_step);
+	if (row->parent_run_id != 0)
+		put_small(tuple, row->depth);
+	else
+		put_null(tuple);
+	put_pointer(tuple, row->context);
 }
 
 static void
@@ -57,15 +80,15 @@ take_run(JoTuple *tuple, void *result)
 
 	row->run_id = get_int64(tuple);
 	row->version_id = get_int64(tuple);
-	row->job_id = get_int64(tuple);
-	row->owner = get_oid(tuple);
-	row->owner_name = get_text(tuple);
 	row->created_at = get_int64(tuple);
 	row->run_at = get_int64(tuple);
+	row->job_id = get_int64(tuple);
+	row->owner = get_oid(tuple);
 	row->queue_id = get_int32(tuple);
 	row->priority = get_int16(tuple);
-	row->input = get_jsonb(tuple);
+	row->owner_name = get_text(tuple);
 	row->requested_by = get_text(tuple);
+	row->input = get_jsonb(tuple);
 	row->name = get_text(tuple);
 	row->tags = get_array(tuple);
 	row->metadata = get_jsonb(tuple);
@@ -74,6 +97,11 @@ take_run(JoTuple *tuple, void *result)
 	row->traceparent = get_text(tuple);
 	row->tenant = get_text(tuple);
 	row->rerun_of = get_int64(tuple);
+	row->parent_run_id = get_int64(tuple);
+	row->parent_item = get_int32_or(tuple, JO_NO_ITEM);
+	row->parent_step = get_int16_or(tuple, -1);
+	row->depth = get_int16(tuple);
+	row->context = get_jsonb(tuple);
 }
 
 static void
@@ -81,17 +109,19 @@ put_live(JoTuple *tuple, const JoLiveRow *row)
 {
 	tuple->n = 0;
 	put_datum(tuple, Int64GetDatum(row->run_id));
-	put_datum(tuple, Int32GetDatum(row->queue_id));
-	put_datum(tuple, Int16GetDatum(row->ord));
 	put_datum(tuple, TimestampTzGetDatum(row->due));
 	put_datum(tuple, Int64GetDatum(row->version_id));
 	put_datum(tuple, ObjectIdGetDatum(row->owner));
-	put_datum(tuple, Int32GetDatum(row->epoch));
+	put_datum(tuple, Int32GetDatum(row->queue_id));
+	put_small(tuple, row->epoch);
+	put_small(tuple, row->ord);
 	put_datum(tuple, BoolGetDatum(row->paused));
+	Assert(tuple->n == LIVE_CANCEL);
 	put_datum(tuple, CharGetDatum(row->cancel));
 	Assert(tuple->n == LIVE_BEGUN);
 	put_int64_or_null(tuple, row->begun);
 	put_null(tuple);			/* reason */
+	put_parent(tuple, row->parent_run_id, row->parent_item, row->parent_step);
 }
 
 static void
@@ -100,15 +130,19 @@ take_live(JoTuple *tuple, void *result)
 	JoLiveRow  *row = result;
 
 	row->run_id = get_int64(tuple);
-	row->queue_id = get_int32(tuple);
-	row->ord = get_int16(tuple);
 	row->due = get_int64(tuple);
 	row->version_id = get_int64(tuple);
 	row->owner = get_oid(tuple);
-	row->epoch = get_int32(tuple);
+	row->queue_id = get_int32(tuple);
+	row->epoch = get_int16(tuple);
+	row->ord = get_int16(tuple);
 	row->paused = get_bool(tuple);
 	row->cancel = get_char(tuple);
 	row->begun = get_int64(tuple);
+	skip_column(tuple);			/* reason */
+	row->parent_run_id = get_int64(tuple);
+	row->parent_item = get_int32_or(tuple, JO_NO_ITEM);
+	row->parent_step = get_int16_or(tuple, -1);
 	row->tid = tuple->tid;
 	row->xmin = tuple->xmin;
 }
@@ -118,13 +152,13 @@ put_end(JoTuple *tuple, const JoEndRow *row)
 {
 	tuple->n = 0;
 	put_datum(tuple, Int64GetDatum(row->run_id));
-	put_datum(tuple, CharGetDatum(row->status));
-	put_datum(tuple, Int32GetDatum(row->epoch));
-	put_int64_or_null(tuple, row->started_at);
 	put_datum(tuple, TimestampTzGetDatum(row->finished_at));
-	put_datum(tuple, Int32GetDatum(row->completed));
-	put_datum(tuple, Int32GetDatum(row->failed));
-	put_datum(tuple, Int32GetDatum(row->skipped));
+	put_int64_or_null(tuple, row->started_at);
+	put_small(tuple, row->epoch);
+	put_small(tuple, row->completed);
+	put_small(tuple, row->failed);
+	put_small(tuple, row->skipped);
+	put_datum(tuple, CharGetDatum(row->status));
 	put_pointer(tuple, row->output);
 	put_pointer(tuple, row->error);
 }
@@ -135,13 +169,13 @@ take_end(JoTuple *tuple, void *result)
 	JoEndRow   *row = result;
 
 	row->run_id = get_int64(tuple);
-	row->status = get_char(tuple);
-	row->epoch = get_int32(tuple);
-	row->started_at = get_int64(tuple);
 	row->finished_at = get_int64(tuple);
-	row->completed = get_int32(tuple);
-	row->failed = get_int32(tuple);
-	row->skipped = get_int32(tuple);
+	row->started_at = get_int64(tuple);
+	row->epoch = get_int16(tuple);
+	row->completed = get_int16(tuple);
+	row->failed = get_int16(tuple);
+	row->skipped = get_int16(tuple);
+	row->status = get_char(tuple);
 	row->output = get_jsonb(tuple);
 	row->error = get_jsonb(tuple);
 }
@@ -356,7 +390,7 @@ jo_store_mark_begun(ItemPointer tid, int64 run_id, TimestampTz begun)
 }
 
 bool
-jo_store_set_timed_out(int64 run_id, bool *again)
+jo_store_set_cancel(int64 run_id, char cancel, bool *again)
 {
 	Relation	table = jo_store_open(JO_TABLE_LIVE, RowExclusiveLock);
 	JoLiveRow	row;
@@ -364,13 +398,14 @@ jo_store_set_timed_out(int64 run_id, bool *again)
 	bool		done = false;
 
 	*again = false;
-	if (jo_store_live(run_id, jo_store_latest(), &row) && row.cancel == JO_CANCEL_NONE && !row.paused)
+	if (jo_store_live(run_id, jo_store_latest(), &row) && row.cancel == JO_CANCEL_NONE &&
+		!(cancel == JO_CANCEL_TIMED_OUT && row.paused))
 	{
 		*again = true;
 		if (fetch_live(table, &row.tid, run_id, &tuple))
 		{
 			tuple.n = LIVE_CANCEL;
-			put_datum(&tuple, CharGetDatum(JO_CANCEL_TIMED_OUT));
+			put_datum(&tuple, CharGetDatum(cancel));
 			done = jo_store_update(JO_TABLE_LIVE, table, &tuple, false) == TM_Ok;
 		}
 	}

@@ -20,17 +20,40 @@
 static void
 put_step(JoTuple *tuple, const JoStepRow *row)
 {
+	char		form;
+	Jsonb	   *output = jo_store_pack_output(row->output, &form);
+
 	tuple->n = 0;
 	put_datum(tuple, Int64GetDatum(row->run_id));
-	put_datum(tuple, Int32GetDatum(row->step));
-	put_datum(tuple, Int32GetDatum(row->item));
-	put_datum(tuple, CharGetDatum(row->status));
-	put_datum(tuple, Int32GetDatum(row->attempt));
-	put_datum(tuple, Int32GetDatum(row->epoch));
-	put_int64_or_null(tuple, row->started_at);
 	put_datum(tuple, TimestampTzGetDatum(row->finished_at));
-	put_pointer(tuple, row->output);
+	put_int64_or_null(tuple, row->started_at);
+	put_datum(tuple, Int32GetDatum(row->item));
+	put_datum(tuple, Int16GetDatum(row->step));
+	put_small(tuple, row->attempt);
+	put_small(tuple, row->epoch);
+	put_datum(tuple, CharGetDatum(row->status));
+	put_datum(tuple, CharGetDatum(form));
+	put_pointer(tuple, output);
+	if (row->taken == JO_NOTHING_TAKEN)
+		put_null(tuple);
+	else
+		put_datum(tuple, Int32GetDatum(row->taken));
 	put_pointer(tuple, row->error);
+}
+
+/* All but the data; returns the form of the output. */
+static char
+take_step_head(JoTuple *tuple, JoStepRow *row)
+{
+	row->run_id = get_int64(tuple);
+	row->finished_at = get_int64(tuple);
+	row->started_at = get_int64(tuple);
+	row->item = get_int32(tuple);
+	row->step = get_int16(tuple);
+	row->attempt = get_int16(tuple);
+	row->epoch = get_int16(tuple);
+	row->status = get_char(tuple);
+	return get_char(tuple);
 }
 
 static void
@@ -38,14 +61,9 @@ take_step_state(JoTuple *tuple, void *result)
 {
 	JoStepRow  *row = result;
 
-	row->run_id = get_int64(tuple);
-	row->step = get_int32(tuple);
-	row->item = get_int32(tuple);
-	row->status = get_char(tuple);
-	row->attempt = get_int32(tuple);
-	row->epoch = get_int32(tuple);
-	row->started_at = get_int64(tuple);
-	row->finished_at = get_int64(tuple);
+	(void) take_step_head(tuple, row);
+	skip_column(tuple);
+	row->taken = get_int32_or(tuple, JO_NOTHING_TAKEN);
 	row->output = NULL;
 	row->error = NULL;
 }
@@ -54,9 +72,10 @@ static void
 take_step(JoTuple *tuple, void *result)
 {
 	JoStepRow  *row = result;
+	char		form = take_step_head(tuple, row);
 
-	take_step_state(tuple, row);
-	row->output = get_jsonb(tuple);
+	row->output = jo_store_full_output(form, get_jsonb(tuple));
+	row->taken = get_int32_or(tuple, JO_NOTHING_TAKEN);
 	row->error = get_jsonb(tuple);
 }
 
@@ -77,7 +96,7 @@ jo_store_step(int64 run_id, int32 step, int32 item, Snapshot snapshot, JoStepRow
 	ScanKeyData keys[3];
 
 	jo_store_key_int64(&keys[0], 1, run_id);
-	jo_store_key_int32(&keys[1], 2, step);
+	jo_store_key_int16(&keys[1], 2, step);
 	jo_store_key_int32(&keys[2], 3, item);
 	return jo_store_read_one(JO_INDEX_STEP_PKEY, keys, 3, snapshot, take_step, row);
 }
@@ -89,6 +108,18 @@ jo_store_steps(int64 run_id, Snapshot snapshot, bool with_data, JoStepRow **rows
 
 	jo_store_key_int64(&key, 1, run_id);
 	return jo_store_read_all(JO_INDEX_STEP_PKEY, &key, 1, snapshot,
+							 with_data ? take_step : take_step_state,
+							 sizeof(JoStepRow), (void **) rows);
+}
+
+int
+jo_store_step_items(int64 run_id, int32 step, Snapshot snapshot, bool with_data, JoStepRow **rows)
+{
+	ScanKeyData keys[2];
+
+	jo_store_key_int64(&keys[0], 1, run_id);
+	jo_store_key_int16(&keys[1], 2, step);
+	return jo_store_read_all(JO_INDEX_STEP_PKEY, keys, 2, snapshot,
 							 with_data ? take_step : take_step_state,
 							 sizeof(JoStepRow), (void **) rows);
 }

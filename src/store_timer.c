@@ -152,6 +152,28 @@ jo_store_delete_timers(int64 run_id)
 	return n;
 }
 
+bool
+jo_store_delete_timer(const JoTimerRow *timer)
+{
+	ScanKeyData keys[5];
+	JoScan		scan;
+	JoTuple		tuple;
+	bool		deleted;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TIMESTAMPTZ_EQ,
+				TimestampTzGetDatum(timer->due));
+	jo_store_key_int64(&keys[1], 2, timer->run_id);
+	jo_store_key_int32(&keys[2], 3, timer->step);
+	jo_store_key_int32(&keys[3], 4, timer->item);
+	ScanKeyInit(&keys[4], 5, BTEqualStrategyNumber, F_CHAREQ, CharGetDatum(timer->kind));
+	CommandCounterIncrement();
+	jo_store_scan_begin(&scan, JO_INDEX_TIMERS_PKEY, RowExclusiveLock, keys, 5, SnapshotSelf);
+	deleted = jo_store_scan_next(&scan, &tuple) &&
+		jo_store_delete(scan.table, &tuple, true) == TM_Ok;
+	jo_store_scan_end(&scan);
+	return deleted;
+}
+
 /* ---- marks ---- */
 
 static void

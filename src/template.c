@@ -16,18 +16,28 @@ typedef struct Cursor
 {
 	const char *p;
 	const char *end;
+	const JoTemplateScope *scope;
 } Cursor;
 
 /* In the order of JoRoot. */
 static const char *const root_names[] = {
-	"input", "vars", "steps", "previous", "run", "job", "schedule", "result", NULL
+	"input", "vars", "steps", "previous", "run", "job", "schedule", "result", "item", "item_index",
+	"iteration", "value", NULL
 };
 
-/* Roots of the design that this release cannot read. */
-static const char *const other_roots[] = {"secret", "item", "item_index", NULL};
+/* What a template may read, for its message. */
+static const char *const template_roots[] = {
+	"input", "vars", "steps", "previous", "run", "job", "schedule", "result", "item", "item_index",
+	"iteration", NULL
+};
 
-/* What a condition may read, for its message. */
-static const char *const path_roots[] = {"input", "vars", "steps", "previous", "run", "job", NULL};
+/* What a condition may read; and a rule, which has a value. */
+static const char *const path_roots[] = {
+	"input", "vars", "steps", "previous", "run", "job", "item", "item_index", "iteration", NULL
+};
+static const char *const rule_roots[] = {
+	"value", "input", "vars", "steps", "previous", "run", "job", "item", "item_index", "iteration", NULL
+};
 
 static const char *const step_fields[] = {"output", "row", "value", "status", "error", NULL};
 
@@ -135,10 +145,25 @@ jo_template_find_end(const char *p, const char *end)
 }
 
 bool
-jo_template_names_root(const char *p, const char *end)
+jo_template_is_root(const char *word)
 {
-	Cursor		cursor = {p, end};
-	char		word[16];
+	return jo_words_find(word, root_names) >= 0 || strcmp(word, "secret") == 0;
+}
+
+static bool
+is_alias(const char *word, const JoTemplateScope *scope)
+{
+	for (int i = 0; scope != NULL && i < scope->naliases; i++)
+		if (strcmp(word, scope->aliases[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
+jo_template_names_root(const char *p, const char *end, const JoTemplateScope *scope)
+{
+	Cursor		cursor = {p, end, NULL};
+	char		word[64];
 	size_t		length;
 
 	skip_blanks(&cursor);
@@ -150,23 +175,30 @@ jo_template_names_root(const char *p, const char *end)
 		return false;
 	memcpy(word, p, length);
 	word[length] = '\0';
-	if (jo_words_find(word, root_names) < 0 && jo_words_find(word, other_roots) < 0)
+	if (jo_words_find(word, template_roots) < 0 && !is_alias(word, scope) &&
+		strcmp(word, "secret") != 0)
 		return false;
 	return is_blank(*cursor.p) || strchr(".[|}", *cursor.p) != NULL;
 }
 
 bool
-jo_template_find_root(const char *word, bool in_path, JoRoot *root, JoTemplateFault *fault)
+jo_template_find_root(const char *word, bool in_path, const JoTemplateScope *scope, JoRef *ref,
+					  JoTemplateFault *fault)
 {
-	const char *const *allowed = in_path ? path_roots : root_names;
+	const char *const *allowed = !in_path ? template_roots :
+		scope != NULL && scope->value ? rule_roots : path_roots;
 	int			found = jo_words_find(word, root_names);
 
+	ref->alias = NULL;
+	if (is_alias(word, scope))
+	{
+		ref->root = JO_ROOT_ITEM;
+		ref->alias = pstrdup(word);
+		return true;
+	}
 	if (strcmp(word, "secret") == 0)
 		return jo_template_refuse(fault, "unknown_reference", NULL,
 								  "secrets are only for network steps");
-	if (strcmp(word, "item") == 0 || strcmp(word, "item_index") == 0)
-		return jo_template_refuse(fault, "not_supported", NULL,
-								  "\"%s\" belongs to foreach, which is not supported yet", word);
 	if (found < 0 || jo_words_find(word, allowed) < 0)
 	{
 		char	   *hint = jo_words_suggest(word, allowed);
@@ -175,7 +207,7 @@ jo_template_find_root(const char *word, bool in_path, JoRoot *root, JoTemplateFa
 								  hint ? hint : psprintf("It can be one of: %s.", jo_words_join(allowed)),
 								  "there is no \"%s\" to read here", jo_words_show(word));
 	}
-	*root = (JoRoot) found;
+	ref->root = (JoRoot) found;
 	return true;
 }
 
@@ -296,7 +328,7 @@ read_path(Cursor *cursor, JoTemplate *out, JoTemplateFault *fault)
 		return jo_template_refuse(fault, "invalid_template",
 								  pstrdup("Write a path, as in {{ input.name }}."),
 								  "the template %s names nothing", jo_words_show(out->source));
-	if (!jo_template_find_root(word, false, &out->ref.root, fault))
+	if (!jo_template_find_root(word, false, cursor->scope, &out->ref, fault))
 		return false;
 	initStringInfo(&path);
 	appendStringInfoChar(&path, '$');
@@ -442,9 +474,10 @@ read_filters(Cursor *cursor, JoTemplate *out, JoTemplateFault *fault)
 }
 
 bool
-jo_template_scan_expression(const char *text, size_t length, JoTemplate *out, JoTemplateFault *fault)
+jo_template_scan_expression(const char *text, size_t length, const JoTemplateScope *scope,
+							JoTemplate *out, JoTemplateFault *fault)
 {
-	Cursor		cursor = {text, text + length};
+	Cursor		cursor = {text, text + length, scope};
 
 	memset(out, 0, sizeof(*out));
 	out->source = psprintf("{{%.*s}}", (int) length, text);
@@ -454,10 +487,11 @@ jo_template_scan_expression(const char *text, size_t length, JoTemplate *out, Jo
 }
 
 void
-jo_template_begin(JoTextBuilder *builder, JoSqlText *out, const char *text)
+jo_template_begin(JoTextBuilder *builder, const JoTemplateScope *scope, JoSqlText *out, const char *text)
 {
 	memset(out, 0, sizeof(*out));
 	builder->out = out;
+	builder->scope = scope;
 	builder->capacity = 0;
 	builder->piece = text;
 }
@@ -503,7 +537,7 @@ jo_template_take(JoTextBuilder *builder, const char *open, const char *end, JoTe
 		return NULL;
 	}
 	reserve_template(builder);
-	if (!jo_template_scan_expression(open + 2, close - (open + 2),
+	if (!jo_template_scan_expression(open + 2, close - (open + 2), builder->scope,
 									 &out->templates[out->ntemplates], fault))
 		return NULL;
 	out->pieces[out->ntemplates++] = pnstrdup(builder->piece, open - builder->piece);
@@ -519,13 +553,14 @@ jo_template_finish(JoTextBuilder *builder, const char *end)
 }
 
 bool
-jo_template_scan_text(const char *text, JoSqlText *out, JoTemplateFault *fault)
+jo_template_scan_text(const char *text, const JoTemplateScope *scope, JoSqlText *out,
+					  JoTemplateFault *fault)
 {
 	JoTextBuilder builder;
 	const char *end = text + strlen(text);
 	const char *p = text;
 
-	jo_template_begin(&builder, out, text);
+	jo_template_begin(&builder, scope, out, text);
 	while ((p = strstr(p, "{{")) != NULL)
 	{
 		const JoTemplate *taken;
@@ -556,7 +591,7 @@ jo_template_parse_sql(const char *text, JoSqlText *out, char **error, char **hin
 {
 	JoTemplateFault fault;
 
-	return report_fault(jo_template_scan_sql(text, out, &fault), &fault, error, hint);
+	return report_fault(jo_template_scan_sql(text, NULL, out, &fault), &fault, error, hint);
 }
 
 bool
@@ -564,7 +599,7 @@ jo_template_parse_text(const char *text, JoSqlText *out, char **error, char **hi
 {
 	JoTemplateFault fault;
 
-	return report_fault(jo_template_scan_text(text, out, &fault), &fault, error, hint);
+	return report_fault(jo_template_scan_text(text, NULL, out, &fault), &fault, error, hint);
 }
 
 bool
@@ -573,7 +608,7 @@ jo_template_parse_expression(const char *text, size_t length, JoTemplate *out,
 {
 	JoTemplateFault fault;
 
-	return report_fault(jo_template_scan_expression(text, length, out, &fault), &fault, error, hint);
+	return report_fault(jo_template_scan_expression(text, length, NULL, out, &fault), &fault, error, hint);
 }
 
 bool
@@ -581,5 +616,5 @@ jo_template_path_refs(const char *path, JoRefList *refs, char **error, char **hi
 {
 	JoTemplateFault fault;
 
-	return report_fault(jo_template_scan_path(path, refs, &fault), &fault, error, hint);
+	return report_fault(jo_template_scan_path(path, NULL, refs, &fault), &fault, error, hint);
 }

@@ -20,7 +20,11 @@ typedef enum JoRoot
 	JO_ROOT_RUN,
 	JO_ROOT_JOB,
 	JO_ROOT_SCHEDULE,
-	JO_ROOT_RESULT				/* only in a step's "output": the step's own result */
+	JO_ROOT_RESULT,				/* only in a step's "output": the step's own result */
+	JO_ROOT_ITEM,				/* foreach: the element; ref.alias if it is read by its second name */
+	JO_ROOT_ITEM_INDEX,
+	JO_ROOT_ITERATION,			/* loop */
+	JO_ROOT_VALUE				/* only in a rule: what is validated */
 } JoRoot;
 
 typedef enum JoFilterKind
@@ -43,7 +47,15 @@ typedef struct JoRef
 {
 	JoRoot		root;
 	char	   *step_name;		/* JO_ROOT_STEPS only */
-	int			step;			/* its index, set by definition.c; -1 until then */
+	char	   *alias;			/* JO_ROOT_ITEM read by the "as" of a foreach, else NULL */
+
+	/*
+	 * Set by the definition's reader: index of the step that is read; for
+	 * JO_ROOT_PREVIOUS the step before (of a body's first step, the one before the
+	 * container).  -1: until then, and when it is a step of another run, around a
+	 * body or inside of it.
+	 */
+	int			step;
 } JoRef;
 
 typedef struct JoRefList

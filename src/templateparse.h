@@ -19,12 +19,29 @@ typedef struct JoTemplateFault
 	char	   *hint;			/* or NULL */
 } JoTemplateFault;
 
-/* As the functions of template.h; false and *fault filled in when the text is wrong. */
-extern bool jo_template_scan_sql(const char *text, JoSqlText *out, JoTemplateFault *fault);
-extern bool jo_template_scan_text(const char *text, JoSqlText *out, JoTemplateFault *fault);
-extern bool jo_template_scan_expression(const char *text, size_t length, JoTemplate *out,
-										JoTemplateFault *fault);
-extern bool jo_template_scan_path(const char *path, JoRefList *refs, JoTemplateFault *fault);
+/* Which roots can be read beside the usual ones, where a text stands. */
+typedef struct JoTemplateScope
+{
+	int			naliases;
+	const char **aliases;		/* second names of items */
+	bool		value;			/* `value`, in a path */
+} JoTemplateScope;
+
+/*
+ * As the functions of template.h; false and *fault filled in when the text is wrong.
+ * scope may be NULL.
+ */
+extern bool jo_template_scan_sql(const char *text, const JoTemplateScope *scope, JoSqlText *out,
+								 JoTemplateFault *fault);
+extern bool jo_template_scan_text(const char *text, const JoTemplateScope *scope, JoSqlText *out,
+								  JoTemplateFault *fault);
+extern bool jo_template_scan_expression(const char *text, size_t length, const JoTemplateScope *scope,
+										JoTemplate *out, JoTemplateFault *fault);
+extern bool jo_template_scan_path(const char *path, const JoTemplateScope *scope, JoRefList *refs,
+								  JoTemplateFault *fault);
+
+/* Is this the name of a root, so that nothing else can have it? */
+extern bool jo_template_is_root(const char *word);
 
 /* Fills in a fault (hint may be NULL) and returns false. */
 extern bool jo_template_refuse(JoTemplateFault *fault, const char *code, char *hint,
@@ -34,13 +51,14 @@ extern bool jo_template_refuse(JoTemplateFault *fault, const char *code, char *h
 extern const char *jo_template_find_end(const char *p, const char *end);
 
 /* Does what follows a {{ name a root, so that a template was surely meant? */
-extern bool jo_template_names_root(const char *p, const char *end);
+extern bool jo_template_names_root(const char *p, const char *end, const JoTemplateScope *scope);
 
 /*
- * Looks up a root; false and a fault when word is none that can be read here.
- * in_path: an SQL/JSON path, not a template.
+ * Fills in ref's root and alias; false and a fault when word is none that can be
+ * read here.  in_path: an SQL/JSON path, not a template.
  */
-extern bool jo_template_find_root(const char *word, bool in_path, JoRoot *root, JoTemplateFault *fault);
+extern bool jo_template_find_root(const char *word, bool in_path, const JoTemplateScope *scope,
+								  JoRef *ref, JoTemplateFault *fault);
 
 /* After steps.<name>: is this one of output, row, value, status, error? */
 extern bool jo_template_check_step_field(const char *field, JoTemplateFault *fault);
@@ -49,11 +67,13 @@ extern bool jo_template_check_step_field(const char *field, JoTemplateFault *fau
 typedef struct JoTextBuilder
 {
 	JoSqlText  *out;
+	const JoTemplateScope *scope;
 	int			capacity;
 	const char *piece;			/* where the piece that follows begins */
 } JoTextBuilder;
 
-extern void jo_template_begin(JoTextBuilder *builder, JoSqlText *out, const char *text);
+extern void jo_template_begin(JoTextBuilder *builder, const JoTemplateScope *scope, JoSqlText *out,
+							  const char *text);
 
 /* Takes the template that opens at {{ and returns where the text goes on; NULL: *fault. */
 extern const char *jo_template_take(JoTextBuilder *builder, const char *open, const char *end,

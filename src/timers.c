@@ -1,6 +1,6 @@
 /*
  * timers.c
- *		What must happen at a time: retries, time-outs of runs.
+ *		What must happen at a time: retries, ends of waits, time-outs of runs.
  *
  * Timers are rows; nothing waits in memory.  The dispatcher knows the earliest
  * due (its own look, or an announcement of a row written since) and sleeps until
@@ -13,6 +13,7 @@
 #include "announce.h"
 #include "clock.h"
 #include "debugpoint.h"
+#include "items.h"
 #include "load.h"
 #include "outcome.h"
 #include "store.h"
@@ -33,7 +34,7 @@ set_timed_out(const JoTimerRow *timer)
 	JoTimerRow	later = *timer;
 	bool		again;
 
-	if (jo_store_set_timed_out(timer->run_id, &again))
+	if (jo_store_set_cancel(timer->run_id, JO_CANCEL_TIMED_OUT, &again))
 		return true;
 	if (again)
 	{
@@ -45,7 +46,7 @@ set_timed_out(const JoTimerRow *timer)
 
 /* False when the run is not in memory: then loading it makes the step ready. */
 static bool
-retry_step(JoDatabase *database, const JoTimerRow *timer)
+wake_step(JoDatabase *database, const JoTimerRow *timer)
 {
 	JoWakeList	wakes = {0};
 	JoActiveRun *run;
@@ -56,13 +57,13 @@ retry_step(JoDatabase *database, const JoTimerRow *timer)
 	if (run != NULL && run->state >= JO_ACTIVE_READY && run->epoch == timer->epoch &&
 		timer->step < run->shape->nsteps)
 		state = &run->steps[timer->step];
-	if (state != NULL && state->status == JO_STEP_RETRYING)
+	if (state != NULL && timer->item != JO_NO_ITEM)
+		state = state->items != NULL ? jo_items_find(state->items, timer->item) : NULL;
+	if (state != NULL)
 	{
-		jo_active_ready(run, timer->step);
+		jo_active_wake(run, state);
 		(void) jo_outcome_settle(database, run, NULL, &wakes);
 	}
-	else if (state != NULL && state->status == JO_STEP_RUNNING)
-		state->retry_now = true;
 	LWLockRelease(jo_shared->lock);
 	jo_wake_all(&wakes);
 	return run != NULL;
@@ -77,7 +78,7 @@ fire_timer(JoDatabase *database, const JoTimerRow *timer)
 		if (set_timed_out(timer))
 			jo_announce_control(timer->run_id);
 	}
-	else if (!retry_step(database, timer))
+	else if (!wake_step(database, timer))
 		jo_load_run(database, timer->run_id);
 }
 

@@ -16,6 +16,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "render.h"
+#include "schema.h"
 #include "sqlsplit.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -42,7 +43,7 @@ static void
 add_finding(JoFindings *findings, const char *code, JoSeverity severity, const char *path,
 			const JoStepDef *step, const char *message, const char *suggestion)
 {
-	jo_findings_add(findings, code, severity, path, step->name, message, suggestion);
+	jo_findings_add(findings, code, severity, path, step ? step->shown : NULL, message, suggestion);
 }
 
 /* Where an error's position points to in the text of sqlsplit.c; *line from 1. */
@@ -145,30 +146,42 @@ check_step(const JoStepDef *step, const char *place, JoFindings *findings)
 {
 	if (step->sql != NULL)
 		check_sql(step->sql, step, psprintf("%s.sql", place), findings);
-	if (step->when_sql != NULL)
-		check_sql(step->when_sql, step, psprintf("%s.when.sql", place), findings);
-	if (step->when_path != NULL)
-	{
-		ErrorData  *error = try_path(step->when_path);
-
-		if (error != NULL)
-			add_finding(findings, "invalid_condition", JO_SEVERITY_ERROR,
-						psprintf("%s.when", place), step, error->message,
-						"Write a SQL/JSON predicate, such as $.steps.load.value > 0.");
-	}
-	if (step->run_as != NULL && !OidIsValid(get_role_oid(step->run_as, true)))
+	/* the role of a step in parts is told once */
+	if (step->part != JO_PART_EACH && step->run_as != NULL &&
+		!OidIsValid(get_role_oid(step->run_as, true)))
 		add_finding(findings, "unknown_role", JO_SEVERITY_WARNING, psprintf("%s.run_as", place),
 					step, psprintf("role \"%s\" does not exist", step->run_as), NULL);
 }
 
+/* JoDefinitionHooks.check_sql */
+static void
+check_query(const JoStepDef *step, const JoSqlText *sql, const char *place, JoFindings *findings)
+{
+	check_sql(sql, step, place, findings);
+}
+
+/* JoDefinitionHooks.check_path */
+static void
+check_path(const JoStepDef *step, const char *text, const char *place, JoFindings *findings)
+{
+	ErrorData  *error = try_path(text);
+
+	if (error != NULL)
+		add_finding(findings, "invalid_condition", JO_SEVERITY_ERROR, place, step, error->message,
+					"Write an SQL/JSON path, such as $.steps.load.value > 0.");
+}
+
+static const JoDefinitionHooks hooks = {
+	.parse_duration = jo_parse_duration,
+	.check_step = check_step,
+	.check_sql = check_query,
+	.check_path = check_path,
+	.check_pattern = jo_schema_check_pattern,
+};
+
 JoDefinition *
 jo_validate(const char *json, JoFindings *findings)
 {
-	static const JoDefinitionHooks hooks = {
-		.parse_duration = jo_parse_duration,
-		.check_step = check_step,
-	};
-
 	return jo_definition_parse(json, strlen(json), &hooks, findings);
 }
 
@@ -266,8 +279,10 @@ Datum
 joborch_validate_job(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	JoDefinitionHooks user_hooks = hooks;
 	ValidateMode mode;
 	JoFindings	findings;
+	char	   *json;
 	int			i;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -277,7 +292,9 @@ joborch_validate_job(PG_FUNCTION_ARGS)
 				 errmsg("the definition must not be NULL")));
 	mode = PG_ARGISNULL(1) ? VALIDATE_NORMAL : read_mode(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	memset(&findings, 0, sizeof(findings));
-	(void) jo_validate(get_definition_text(fcinfo), &findings);
+	user_hooks.from_user = true;
+	json = get_definition_text(fcinfo);
+	(void) jo_definition_parse(json, strlen(json), &user_hooks, &findings);
 	for (i = 0; i < findings.n; i++)
 	{
 		const JoFinding *finding = &findings.list[i];

@@ -220,6 +220,9 @@ BEGIN
 		PERFORM joborch_internal.forget_runs(v_gone);
 		v_total := v_total + cardinality(v_gone);
 	END LOOP;
+	DELETE FROM joborch_internal.step_cache c
+	WHERE c.expires_at <= joborch_internal.now()
+		OR EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = c.job_id AND j.dropped_at IS NOT NULL);
 	IF v_total > 0 THEN
 		PERFORM joborch_internal.record('runs_cleaned_up', NULL, NULL, NULL, jsonb_strip_nulls(jsonb_build_object(
 			'deleted', v_total, 'older_than', p_older_than, 'statuses', p_statuses, 'job', p_job)));

@@ -5,6 +5,26 @@
 
 -- ---- cancel ----
 
+-- Cancels the unfinished runs that steps of this one wait for; a run that was only
+-- started by it goes on: its step is done.
+CREATE FUNCTION joborch_internal.cancel_children(p_run_id bigint, p_force boolean, p_reason text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_child joborch_internal.run;
+BEGIN
+	FOR v_child IN
+		SELECT r.* FROM joborch_internal.run r JOIN joborch_internal.live l ON l.run_id = r.run_id
+		WHERE r.parent_run_id = p_run_id AND NOT EXISTS (
+			SELECT FROM joborch_internal.step s
+			WHERE s.run_id = p_run_id AND s.step = r.parent_step AND s.item = coalesce(r.parent_item, -1) AND s.status = 'c')
+		ORDER BY r.run_id
+	LOOP
+		PERFORM joborch_internal.request_cancel(v_child, p_force,
+			coalesce(p_reason, format('run %s, which waits for it, was cancelled', p_run_id)));
+	END LOOP;
+END
+$$;
+
 -- False: there is nothing to cancel, or it was asked before.
 CREATE FUNCTION joborch_internal.request_cancel(p_run joborch_internal.run, p_force boolean, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
@@ -22,6 +42,7 @@ BEGIN
 	PERFORM joborch_internal.record('run_cancel_requested', p_run.run_id, p_run.job_id, p_reason,
 		jsonb_build_object('force', p_force, 'before', v_before));
 	PERFORM joborch_internal.announce_control(p_run.run_id);
+	PERFORM joborch_internal.cancel_children(p_run.run_id, p_force, p_reason);
 	RETURN true;
 END
 $$;
@@ -41,7 +62,7 @@ $$;
 CREATE FUNCTION joborch.cancel_run(run_id bigint, force boolean DEFAULT false, reason text DEFAULT NULL) RETURNS text
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
 COMMENT ON FUNCTION joborch.cancel_run(bigint, boolean, text)
-IS 'starts nothing more of a run and lets the running step end; force => true interrupts it; returns the status of the moment';
+IS 'starts nothing more of a run, and of the runs that its steps wait for, and lets the running step end; force => true interrupts it; returns the status of the moment';
 
 -- ---- pause and resume ----
 
@@ -152,6 +173,9 @@ BEGIN
 	DELETE FROM joborch_internal.attempt a WHERE a.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.run_key k WHERE k.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.timers t WHERE t.run_id = ANY (p_run_ids);
+	DELETE FROM joborch_internal.wait w WHERE w.run_id = ANY (p_run_ids);
+	DELETE FROM joborch_internal.signal s WHERE s.run_id = ANY (p_run_ids);
+	DELETE FROM joborch_internal.item_chunk c WHERE c.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.run r WHERE r.run_id = ANY (p_run_ids);
 END
 $$;

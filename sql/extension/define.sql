@@ -17,6 +17,13 @@ BEGIN
 			ERRCODE = 'null_value_not_allowed',
 			MESSAGE = 'the definition must not be NULL';
 	END IF;
+	IF jsonb_typeof(p_definition) = 'object' AND p_definition ? 'outer' THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'JO001',
+			MESSAGE = 'invalid job definition: 1 problem',
+			DETAIL = '$.outer: a definition has no key "outer"',
+			HINT = 'Leave it out; joborch itself writes it for the bodies of loops.';
+	END IF;
 	PERFORM FROM joborch_internal.definition_steps(p_definition);
 	FOR v_finding IN SELECT f.* FROM joborch.validate_job(p_definition) AS f LOOP
 		RAISE WARNING USING
@@ -134,6 +141,26 @@ LANGUAGE sql VOLATILE AS $$
 	RETURNING version_id
 $$;
 
+-- A new version beside the current one, unless the newest is the same.
+CREATE FUNCTION joborch_internal.save_draft(p_job joborch_internal.job, p_definition jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_newest joborch_internal.job_version;
+	v_version bigint;
+BEGIN
+	PERFORM joborch_internal.require_author(p_job);
+	PERFORM joborch_internal.require_surroundings(p_definition, p_job.owner);
+	SELECT v.* INTO v_newest FROM joborch_internal.job_version v
+	WHERE v.job_id = p_job.job_id ORDER BY v.version DESC LIMIT 1;
+	IF v_newest.definition IS NOT DISTINCT FROM p_definition THEN
+		RETURN;
+	END IF;
+	v_version := joborch_internal.insert_version(p_job.job_id, p_job.owner, p_definition);
+	PERFORM joborch_internal.record('job_draft_saved', NULL, p_job.job_id, NULL,
+		(SELECT jsonb_build_object('version', v.version) FROM joborch_internal.job_version v WHERE v.version_id = v_version));
+END
+$$;
+
 -- A new version of a job that the caller has locked; the same definition again is none.
 CREATE FUNCTION joborch_internal.save_version(p_job joborch_internal.job, p_definition jsonb, p_tags text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
@@ -160,11 +187,13 @@ END
 $$;
 
 -- NULL if somebody else takes the name in the same moment.
-CREATE FUNCTION joborch_internal.insert_job(p_name text, p_definition jsonb, p_tags text[], p_owner text) RETURNS bigint
+CREATE FUNCTION joborch_internal.insert_job(p_name text, p_definition jsonb, p_tags text[], p_owner text, p_draft boolean)
+RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_owner oid := joborch_internal.owner_of_name(p_owner);
 	v_job_id bigint;
+	v_version bigint;
 BEGIN
 	PERFORM joborch_internal.require_surroundings(p_definition, v_owner);
 	INSERT INTO joborch_internal.job (name, owner, owner_name, current_version, description, tenant, tags)
@@ -173,9 +202,9 @@ BEGIN
 	ON CONFLICT (name) WHERE dropped_at IS NULL DO NOTHING
 	RETURNING job_id INTO v_job_id;
 	IF v_job_id IS NOT NULL THEN
-		UPDATE joborch_internal.job j
-		SET current_version = joborch_internal.insert_version(v_job_id, v_owner, p_definition)
-		WHERE j.job_id = v_job_id;
+		v_version := joborch_internal.insert_version(v_job_id, v_owner, p_definition);
+		-- of a job that is only a draft no version is current
+		UPDATE joborch_internal.job j SET current_version = v_version WHERE j.job_id = v_job_id AND NOT p_draft;
 		PERFORM joborch_internal.record('job_created', NULL, v_job_id, NULL, jsonb_build_object('name', p_name));
 	END IF;
 	RETURN v_job_id;
@@ -184,7 +213,8 @@ $$;
 
 CREATE FUNCTION joborch_internal.create_job(p_name text, p_definition jsonb, p_description text, p_timeout text, p_queue text,
 	p_priority text, p_durability text, p_tags text[], p_owner text, p_max_recovery_attempts integer, p_run_as text,
-	p_input jsonb, p_defaults jsonb, p_vars jsonb, p_output jsonb, p_on_failure jsonb, p_finally jsonb, p_metadata jsonb)
+	p_input jsonb, p_defaults jsonb, p_vars jsonb, p_output jsonb, p_on_failure jsonb, p_finally jsonb, p_metadata jsonb,
+	p_draft boolean)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -195,21 +225,29 @@ DECLARE
 		'on_failure', p_on_failure, 'finally', p_finally, 'metadata', p_metadata));
 	v_tags text[] := coalesce(p_tags, joborch_internal.tags_of(v_definition));
 	v_owner text := coalesce(p_owner, v_definition ->> 'owner');
+	v_draft boolean;
 	v_job joborch_internal.job;
 	v_job_id bigint;
 BEGIN
 	PERFORM joborch_internal.require_job_name(p_name);
 	PERFORM joborch_internal.require_valid(v_definition);
+	-- to be a draft is a matter of the version, not of its text
+	v_draft := coalesce(p_draft, (v_definition ->> 'draft')::boolean, false);
+	v_definition := v_definition - 'draft';
 	LOOP
 		SELECT j.* INTO v_job FROM joborch_internal.job j WHERE j.name = p_name AND j.dropped_at IS NULL FOR UPDATE;
 		IF FOUND THEN
+			IF v_draft THEN
+				PERFORM joborch_internal.save_draft(v_job, v_definition);
+				RETURN v_job.job_id;
+			END IF;
 			PERFORM joborch_internal.save_version(v_job, v_definition, v_tags);
 			IF v_owner <> v_job.owner_name THEN
 				PERFORM joborch_internal.change_owner(v_job, v_owner);
 			END IF;
 			RETURN v_job.job_id;
 		END IF;
-		v_job_id := joborch_internal.insert_job(p_name, v_definition, v_tags, v_owner);
+		v_job_id := joborch_internal.insert_job(p_name, v_definition, v_tags, v_owner, v_draft);
 		IF v_job_id IS NOT NULL THEN
 			RETURN v_job_id;
 		END IF;
@@ -221,10 +259,10 @@ CREATE FUNCTION joborch.create_job(name text, definition jsonb, description text
 	queue text DEFAULT NULL, priority text DEFAULT NULL, durability text DEFAULT NULL, tags text[] DEFAULT NULL,
 	owner text DEFAULT NULL, max_recovery_attempts integer DEFAULT NULL, run_as text DEFAULT NULL,
 	input jsonb DEFAULT NULL, defaults jsonb DEFAULT NULL, vars jsonb DEFAULT NULL, output jsonb DEFAULT NULL,
-	on_failure jsonb DEFAULT NULL, finally jsonb DEFAULT NULL, metadata jsonb DEFAULT NULL)
+	on_failure jsonb DEFAULT NULL, finally jsonb DEFAULT NULL, metadata jsonb DEFAULT NULL, draft boolean DEFAULT NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
-COMMENT ON FUNCTION joborch.create_job(text, jsonb, text, text, text, text, text, text[], text, integer, text, jsonb, jsonb, jsonb, jsonb, jsonb, jsonb, jsonb)
+COMMENT ON FUNCTION joborch.create_job(text, jsonb, text, text, text, text, text, text[], text, integer, text, jsonb, jsonb, jsonb, jsonb, jsonb, jsonb, jsonb, boolean)
 IS 'saves a job, or a new version of it, and returns its id; named arguments stand for the definition''s keys of the same name';
 
 -- ---- alter ----
@@ -235,6 +273,7 @@ DECLARE
 	v_owner oid := joborch_internal.owner_of_name(p_owner);
 BEGIN
 	PERFORM joborch_internal.require_author(p_job);
+	-- 0: only drafts, asked when one is published
 	PERFORM joborch_internal.require_surroundings(v.definition, v_owner)
 	FROM joborch_internal.job_version v WHERE v.version_id = p_job.current_version;
 	UPDATE joborch_internal.job j
@@ -349,7 +388,10 @@ BEGIN
 		RETURN p_job::jsonb;
 	END IF;
 	v_job := joborch_internal.find_job(p_job);
-	RETURN (SELECT v.definition FROM joborch_internal.job_version v WHERE v.version_id = v_job.current_version);
+	RETURN (
+		SELECT v.definition FROM joborch_internal.job_version v
+		WHERE v.job_id = v_job.job_id AND (v.version_id = v_job.current_version OR v_job.current_version = 0)
+		ORDER BY v.version DESC LIMIT 1);
 END
 $$;
 

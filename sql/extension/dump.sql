@@ -1,20 +1,26 @@
 -- What pg_dump takes: definitions, queues, and the unfinished runs with all that
--- they need to go on.  The history stays behind.  The row in instance makes the
--- restored copy wait for joborch.adopt_database().
+-- they need to go on, ended children that a parent still waits for among it.  The
+-- history stays behind.  The row in instance makes the restored copy wait for
+-- joborch.adopt_database().
 
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.instance', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.queue', 'WHERE queue_id <> 1');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.job', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.job_version', '');
-SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l UNION ALL SELECT w.child FROM joborch_internal.wait w)');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.live', '');
-SELECT pg_catalog.pg_extension_config_dump('joborch_internal.step', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.ends', 'WHERE run_id IN (SELECT w.child FROM joborch_internal.wait w)');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.step', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l UNION ALL SELECT w.child FROM joborch_internal.wait w)');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.attempt', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.timers', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.wait', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.signal', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.item_chunk', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run_key', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.queue_queue_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.job_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.job_version_version_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.event_event_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.signal_signal_id_seq', '');
 

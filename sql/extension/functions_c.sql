@@ -64,15 +64,34 @@ CREATE FUNCTION joborch_internal.memory_check(OUT invariant text, OUT detail tex
 RETURNS SETOF record
 LANGUAGE C VOLATILE ROWS 1 AS 'MODULE_PATHNAME', 'joborch_memory_check';
 
+-- The output of a row of step as users see it: results of SQL steps are stored short.
+CREATE FUNCTION joborch_internal.full_output(form "char", output jsonb) RETURNS jsonb
+LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'joborch_full_output';
+
 -- ---- definitions ----
 
 -- The steps as the engine numbers them: the job's own, on_failure, finally.
 CREATE FUNCTION joborch_internal.definition_steps(definition jsonb,
 	OUT step_index integer, OUT name text, OUT type text, OUT phase text, OUT depends_on integer[],
 	OUT max_attempts integer, OUT timeout interval, OUT when_text text, OUT trigger_rule text,
-	OUT on_error text, OUT run_as text, OUT estimated_duration interval)
+	OUT on_error text, OUT run_as text, OUT estimated_duration interval,
+	OUT counted boolean,		-- in the run's numbers of steps
+	OUT contained boolean,		-- inside a container, whose end fails instead of the run
+	OUT waits_for_all boolean)	-- it cannot begin before its last parent is finished
 RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT ROWS 10 COST 1000 AS 'MODULE_PATHNAME', 'joborch_definition_steps';
+
+-- The steps of a version as users know them; approvers are empty where nobody is named.
+CREATE FUNCTION joborch_internal.version_steps(version_id bigint,
+	OUT step_index integer, OUT name text, OUT counted boolean, OUT approval boolean, OUT approvers text[])
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT ROWS 10 COST 100 AS 'MODULE_PATHNAME', 'joborch_version_steps';
+
+-- What a row of wait waits for.
+CREATE FUNCTION joborch_internal.wait_words(version_id bigint, step integer, kind "char", key text, look_at timestamptz,
+	child bigint, owner_name text)
+RETURNS text
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'joborch_wait_words';
 
 -- A run's input with the defaults that the version's "input" gives; raises JO006.
 CREATE FUNCTION joborch_internal.check_input(version_id bigint, input jsonb) RETURNS jsonb
@@ -85,3 +104,8 @@ CREATE FUNCTION joborch_internal.error_classes(OUT pattern text, OUT category te
 RETURNS SETOF record
 LANGUAGE C IMMUTABLE ROWS 50 AS 'MODULE_PATHNAME', 'joborch_error_classes';
 
+-- Where a value is not what a JSON Schema wants; raises JO001 when it is no schema.
+CREATE FUNCTION joborch_internal.schema_violations(schema jsonb, value jsonb,
+	OUT path text, OUT keyword text, OUT message text)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT ROWS 10 COST 1000 AS 'MODULE_PATHNAME', 'joborch_schema_violations';

@@ -51,16 +51,17 @@ COMMENT ON FUNCTION joborch.run_steps(bigint) IS 'the steps of a run in the orde
 CREATE FUNCTION joborch_internal.progress_of_steps(p_run_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object(
-		'total_steps', count(*),
-		'completed_steps', count(*) FILTER (WHERE t.status = 'completed'),
-		'failed_steps', count(*) FILTER (WHERE t.status = 'failed'),
-		'skipped_steps', count(*) FILTER (WHERE t.status = 'skipped'),
-		'running_steps', count(*) FILTER (WHERE t.status = 'running'),
-		'current_step', string_agg(t.step, ', ' ORDER BY t.step_index) FILTER (WHERE t.status = 'running'),
+		'total_steps', count(*) FILTER (WHERE t.item IS NULL),
+		'completed_steps', count(*) FILTER (WHERE t.status = 'completed' AND t.item IS NULL),
+		'failed_steps', count(*) FILTER (WHERE t.status = 'failed' AND t.item IS NULL),
+		'skipped_steps', count(*) FILTER (WHERE t.status = 'skipped' AND t.item IS NULL),
+		'running_steps', count(*) FILTER (WHERE t.status = 'running' AND t.item IS NULL),
+		'current_step', string_agg(t.step, ', ' ORDER BY t.step_index)
+			FILTER (WHERE t.status = 'running' AND t.item IS NULL),
 		'waiting_for', string_agg(DISTINCT t.waiting_for, ', '),
-		'steps', jsonb_agg(jsonb_strip_nulls(jsonb_build_object('step', t.step, 'item', nullif(t.item, -1),
+		'steps', jsonb_agg(jsonb_strip_nulls(jsonb_build_object('step', t.step, 'item', t.item,
 			'status', t.status, 'attempts', t.attempts, 'started_at', t.started_at, 'finished_at', t.finished_at,
-			'waiting_for', t.waiting_for, 'error_message', t.error ->> 'message')) ORDER BY t.step_index, t.item))
+			'waiting_for', t.waiting_for, 'error_message', t.error ->> 'message')) ORDER BY t.step_index, t.item NULLS FIRST))
 	FROM joborch_internal.steps_of_run(p_run_id) AS t
 $$;
 

@@ -56,6 +56,10 @@ BEGIN
 	WHERE s.run_id = p_run_id AND s.step = ANY (p_steps) AND s.status IN ('c', 'f', 'x') AND s.attempt > 0
 	ON CONFLICT (run_id, step, item, attempt) DO NOTHING;
 	DELETE FROM joborch_internal.step s WHERE s.run_id = p_run_id AND s.step = ANY (p_steps);
+	DELETE FROM joborch_internal.item_chunk c WHERE c.run_id = p_run_id AND c.step = ANY (p_steps);
+	-- a rejection fails its step and with it the taking of it: it counts once all the same
+	UPDATE joborch_internal.signal g SET taken_at = joborch_internal.now(), taken_step = g.step, taken_item = g.item
+	WHERE g.run_id = p_run_id AND g.step = ANY (p_steps) AND g.taken_at IS NULL;
 END
 $$;
 
@@ -105,9 +109,10 @@ BEGIN
 	PERFORM joborch_internal.redo_steps(p_run_id, v_redo);
 	DELETE FROM joborch_internal.timers t WHERE t.run_id = p_run_id;
 	INSERT INTO joborch_internal.live
-		(run_id, queue_id, ord, due, version_id, owner, epoch, paused, cancel, begun, reason)
+		(run_id, queue_id, ord, due, version_id, owner, epoch, paused, cancel, begun, reason,
+		parent_run_id, parent_item, parent_step)
 	VALUES (p_run_id, v_run.queue_id, v_run.priority, joborch_internal.now(), v_run.version_id, v_run.owner,
-		v_epoch + 1, false, '-', NULL, p_reason);
+		v_epoch + 1, false, '-', NULL, p_reason, v_run.parent_run_id, v_run.parent_item, v_run.parent_step);
 	PERFORM joborch_internal.record('run_recovered', p_run_id, v_run.job_id, p_reason, jsonb_strip_nulls(jsonb_build_object(
 		'recovery', v_epoch + 1, 'from_step', p_from_step)));
 	PERFORM joborch_internal.announce_control(p_run_id);
@@ -254,9 +259,10 @@ BEGIN
 	v_run.rerun_of := p_run.run_id;
 	INSERT INTO joborch_internal.run SELECT v_run.*;
 	INSERT INTO joborch_internal.live
-		(run_id, queue_id, ord, due, version_id, owner, epoch, paused, cancel, begun, reason)
+		(run_id, queue_id, ord, due, version_id, owner, epoch, paused, cancel, begun, reason,
+		parent_run_id, parent_item, parent_step)
 	VALUES (v_run.run_id, v_run.queue_id, v_run.priority, v_run.run_at, v_run.version_id, v_run.owner,
-		0, false, '-', NULL, NULL);
+		0, false, '-', NULL, NULL, v_run.parent_run_id, v_run.parent_item, v_run.parent_step);
 	RETURN v_run.run_id;
 END
 $$;
@@ -295,10 +301,15 @@ BEGIN
 	IF p_from_step IS NOT NULL
 		OR (p_keep_results AND v_input IS NOT DISTINCT FROM v_run.input AND v_old -> 'vars' IS NOT DISTINCT FROM v_new -> 'vars') THEN
 		INSERT INTO joborch_internal.step
-			(run_id, step, item, status, attempt, epoch, started_at, finished_at, output, error)
-		SELECT v_new_run, k.new_index, s.item, s.status, s.attempt, 0, s.started_at, s.finished_at, s.output, s.error
+			(run_id, step, item, status, attempt, epoch, started_at, finished_at, form, output, taken, error)
+		SELECT v_new_run, k.new_index, s.item, s.status, s.attempt, 0, s.started_at, s.finished_at, s.form, s.output,
+			s.taken, s.error
 		FROM joborch_internal.steps_to_keep(p_run_id, v_old, v_new, p_from_step) AS k
 		JOIN joborch_internal.step s ON s.run_id = p_run_id AND s.step = k.old_index;
+		INSERT INTO joborch_internal.item_chunk (run_id, step, chunk, items)
+		SELECT v_new_run, k.new_index, c.chunk, c.items
+		FROM joborch_internal.steps_to_keep(p_run_id, v_old, v_new, p_from_step) AS k
+		JOIN joborch_internal.item_chunk c ON c.run_id = p_run_id AND c.step = k.old_index;
 	END IF;
 	PERFORM joborch_internal.record('run_rerun', p_run_id, v_run.job_id, p_reason, jsonb_strip_nulls(jsonb_build_object(
 		'run_id', v_new_run, 'from_step', p_from_step, 'keep_results', nullif(p_keep_results, false))));

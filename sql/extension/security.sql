@@ -14,15 +14,27 @@ GRANT EXECUTE ON FUNCTION joborch."check"(), joborch.create_queue(text) TO jobor
 REVOKE EXECUTE ON FUNCTION joborch.adopt_database(), joborch.grant_usage(text, boolean), joborch.revoke_usage(text) FROM joborch_user;
 GRANT EXECUTE ON FUNCTION joborch.adopt_database(), joborch.grant_usage(text, boolean), joborch.revoke_usage(text) TO joborch_admin;
 
--- What views call runs with the rights of who reads them.  Only the views can
+-- What views and builders call runs with the rights of who asks.  Only they can
 -- reach these: their schema is closed.
 GRANT EXECUTE ON FUNCTION
 	joborch_internal.now(),
 	joborch_internal.run_state(bigint, integer, boolean, timestamptz),
 	joborch_internal.steps_of_run(bigint),
+	joborch_internal.full_output("char", jsonb),
 	joborch_internal.workers(),
 	joborch_internal.waiting(),
 	joborch_internal.definition_steps(jsonb),
+	joborch_internal.version_steps(bigint),
+	joborch_internal.wait_words(bigint, integer, "char", text, timestamptz, bigint, text),
+	joborch_internal.caller(),
+	joborch_internal.may_control(oid, text),
+	joborch_internal.may_decide(oid, text, text[]),
+	joborch_internal.approvers_text(text, text[]),
+	joborch_internal.signal_word("char"),
+	joborch_internal.json_or_text(text),
+	joborch_internal.number_or_text(text),
+	joborch_internal.step_list(jsonb),
+	joborch_internal.build_step(text, text, jsonb, jsonb),
 	joborch_internal.error_classes(),
 	joborch_internal.status_word("char"),
 	joborch_internal.priority_word(smallint)
@@ -43,6 +55,10 @@ ALTER TABLE joborch_internal.ends ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.attempt ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.timers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.marks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.wait ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.signal ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.item_chunk ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.step_cache ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.run_key ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.event ENABLE ROW LEVEL SECURITY;
 
@@ -62,6 +78,14 @@ CREATE POLICY seen ON joborch_internal.timers FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = timers.run_id));
 CREATE POLICY seen ON joborch_internal.marks FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = marks.run_id));
+CREATE POLICY seen ON joborch_internal.wait FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = wait.run_id));
+CREATE POLICY seen ON joborch_internal.signal FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = signal.run_id));
+CREATE POLICY seen ON joborch_internal.item_chunk FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = item_chunk.run_id));
+CREATE POLICY seen ON joborch_internal.step_cache FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = step_cache.job_id));
 CREATE POLICY seen ON joborch_internal.run_key FOR SELECT USING (joborch.visible(owner, NULL));
 CREATE POLICY seen ON joborch_internal.event FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = event.run_id)

@@ -2,6 +2,11 @@
 -- so they must stay plain: no trigger, no CHECK, no expression or partial index
 -- on a column the engine writes, only pg_catalog types, and the column order
 -- here is the order of the Jo..Row structs in src/store.h.
+--
+-- Every byte of run, live, step and ends is written and logged once per run or
+-- step.  So columns go from wide to narrow, which leaves no padding, and those
+-- that are mostly NULL come last: NULLs at a row's end are not stored at all, and
+-- a row that has no others needs no null bitmap.
 
 CREATE SEQUENCE joborch_internal.run_id_seq;
 
@@ -9,15 +14,15 @@ CREATE SEQUENCE joborch_internal.run_id_seq;
 CREATE TABLE joborch_internal.run (
 	run_id bigint NOT NULL,
 	version_id bigint NOT NULL,
-	job_id bigint,
-	owner oid NOT NULL,
-	owner_name text NOT NULL,
 	created_at timestamptz NOT NULL,
 	run_at timestamptz NOT NULL,
+	job_id bigint,				-- NULL: ad hoc
+	owner oid NOT NULL,
 	queue_id integer NOT NULL,
 	priority smallint NOT NULL,
-	input jsonb,
+	owner_name text NOT NULL,
 	requested_by text,
+	input jsonb,
 	name text,
 	tags text[],
 	metadata jsonb,
@@ -26,24 +31,33 @@ CREATE TABLE joborch_internal.run (
 	traceparent text,
 	tenant text,
 	rerun_of bigint,
+	parent_run_id bigint,			-- of a child run: whose step started it
+	parent_item integer,
+	parent_step smallint,
+	depth smallint,				-- parents above it
+	context jsonb,				-- what the run document has beside the input: item, iteration, vars, previous
 	PRIMARY KEY (run_id)
 );
 CREATE INDEX run_job ON joborch_internal.run (job_id, run_id) WHERE job_id IS NOT NULL;
+CREATE INDEX run_parent ON joborch_internal.run (parent_run_id) WHERE parent_run_id IS NOT NULL;
 CREATE INDEX run_tags ON joborch_internal.run USING gin (tags) WHERE tags IS NOT NULL;
 
 -- All that changes about an unfinished run; deleted with the run's end.
 CREATE TABLE joborch_internal.live (
 	run_id bigint NOT NULL,
-	queue_id integer NOT NULL,
-	ord smallint NOT NULL,			-- 0 critical, 1 high, 2 medium, 3 low
 	due timestamptz NOT NULL,
 	version_id bigint NOT NULL,
 	owner oid NOT NULL,
-	epoch integer NOT NULL,			-- grows at each recover
+	queue_id integer NOT NULL,
+	epoch smallint NOT NULL,		-- grows at each recover
+	ord smallint NOT NULL,			-- 0 critical, 1 high, 2 medium, 3 low
 	paused boolean NOT NULL,
 	cancel "char" NOT NULL,			-- '-' not asked, 'g' graceful, 'f' force
 	begun timestamptz,			-- set once the run is older than mark_running_after
 	reason text,
+	parent_run_id bigint,			-- whom to wake at the end
+	parent_item integer,
+	parent_step smallint,
 	PRIMARY KEY (run_id)
 );
 CREATE UNIQUE INDEX live_order ON joborch_internal.live (queue_id, ord, due, run_id);
@@ -51,14 +65,16 @@ CREATE UNIQUE INDEX live_order ON joborch_internal.live (queue_id, ord, due, run
 -- One row per step that ended (or whose outcome was decided).
 CREATE TABLE joborch_internal.step (
 	run_id bigint NOT NULL,
-	step integer NOT NULL,			-- position in the definition's flat list
-	item integer NOT NULL,			-- -1, or the element of a foreach
-	status "char" NOT NULL,			-- c completed, f failed, s skipped, x cancelled
-	attempt integer NOT NULL,
-	epoch integer NOT NULL,
-	started_at timestamptz,
 	finished_at timestamptz NOT NULL,
+	started_at timestamptz,
+	item integer NOT NULL,			-- -1, or the element of a foreach
+	step smallint NOT NULL,			-- position in the definition's flat list
+	attempt smallint NOT NULL,		-- 32767 stands for more, too
+	epoch smallint NOT NULL,
+	status "char" NOT NULL,			-- c completed, f failed, s skipped, x cancelled
+	form "char" NOT NULL,			-- how output is stored; read it by full_output(form, output)
 	output jsonb,
+	taken integer,				-- what a flow step decided: branch, or number of items
 	error jsonb,
 	PRIMARY KEY (run_id, step, item)
 );
@@ -66,13 +82,13 @@ CREATE TABLE joborch_internal.step (
 -- One row per finished run: the fence against a second end.
 CREATE TABLE joborch_internal.ends (
 	run_id bigint NOT NULL,
-	status "char" NOT NULL,			-- c completed, f failed, x cancelled
-	epoch integer NOT NULL,
-	started_at timestamptz,
 	finished_at timestamptz NOT NULL,
-	completed integer NOT NULL,
-	failed integer NOT NULL,
-	skipped integer NOT NULL,
+	started_at timestamptz,
+	epoch smallint NOT NULL,
+	completed smallint NOT NULL,
+	failed smallint NOT NULL,
+	skipped smallint NOT NULL,
+	status "char" NOT NULL,			-- c completed, f failed, x cancelled
 	output jsonb,
 	error jsonb,
 	PRIMARY KEY (run_id)

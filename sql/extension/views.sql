@@ -8,7 +8,7 @@
 
 CREATE VIEW joborch_internal.run_states AS
 (SELECT l.run_id, joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun) AS status,
-	true AS unfinished, l.ord, l.epoch, l.paused, l.cancel, l.begun AS started_at, NULL::timestamptz AS finished_at,
+	true AS unfinished, l.ord, l.epoch::integer AS epoch, l.paused, l.cancel, l.begun AS started_at, NULL::timestamptz AS finished_at,
 	NULL::integer AS total, NULL::integer AS completed, NULL::integer AS failed, NULL::integer AS skipped,
 	NULL::jsonb AS output, NULL::jsonb AS error
 FROM joborch_internal.live l
@@ -49,8 +49,9 @@ SELECT
 	CASE WHEN s.status = 'completed' THEN coalesce(s.output, (
 		-- the outputs of the steps that nothing depends on: of one the value, of more an object
 		SELECT CASE count(*)
-				WHEN 1 THEN (array_agg(o.output))[1]
-				ELSE jsonb_object_agg(d.name, o.output ORDER BY d.step_index) FILTER (WHERE o.status = 'c')
+				WHEN 1 THEN (array_agg(joborch_internal.full_output(o.form, o.output)))[1]
+				ELSE jsonb_object_agg(d.name, joborch_internal.full_output(o.form, o.output) ORDER BY d.step_index)
+					FILTER (WHERE o.status = 'c')
 			END
 		FROM joborch_internal.definition_steps(v.definition) AS d
 		LEFT JOIN joborch_internal.step o ON o.run_id = s.run_id AND o.step = d.step_index AND o.item = -1
@@ -65,26 +66,39 @@ SELECT
 	r.tenant,
 	r.traceparent,
 	r.rerun_of,
+	r.parent_run_id,
+	CASE WHEN r.parent_run_id IS NOT NULL THEN (
+		SELECT d.name
+		FROM joborch_internal.run p CROSS JOIN LATERAL joborch_internal.version_steps(p.version_id) AS d
+		WHERE p.run_id = r.parent_run_id AND d.step_index = r.parent_step)
+	END AS parent_step,
+	nullif(r.parent_item, -1) AS parent_item,
 	r.run_at,
 	r.created_at,
 	coalesce(s.started_at, (
 		SELECT min(t.started_at) FROM joborch_internal.step t WHERE s.unfinished AND t.run_id = s.run_id)) AS started_at,
 	s.finished_at,
 	coalesce(s.total, (
-		SELECT count(*) FROM joborch_internal.definition_steps(v.definition)))::integer AS total_steps,
+		SELECT count(*) FROM joborch_internal.version_steps(r.version_id) AS d WHERE d.counted))::integer AS total_steps,
 	coalesce(s.completed, (
-		SELECT count(*) FROM joborch_internal.step t WHERE t.run_id = s.run_id AND t.status = 'c'))::integer AS completed_steps,
+		SELECT count(*) FROM joborch_internal.version_steps(r.version_id) AS d
+		JOIN joborch_internal.step t ON t.run_id = s.run_id AND t.step = d.step_index AND t.item = -1
+		WHERE d.counted AND t.status = 'c'))::integer AS completed_steps,
 	coalesce(s.failed, (
-		SELECT count(*) FROM joborch_internal.step t WHERE t.run_id = s.run_id AND t.status = 'f'))::integer AS failed_steps,
+		SELECT count(*) FROM joborch_internal.version_steps(r.version_id) AS d
+		JOIN joborch_internal.step t ON t.run_id = s.run_id AND t.step = d.step_index AND t.item = -1
+		WHERE d.counted AND t.status = 'f'))::integer AS failed_steps,
 	CASE
 		WHEN s.status = 'completed' THEN 100
 		WHEN s.total > 0 THEN 100 * (s.completed + s.skipped) / s.total
-		ELSE (SELECT 100 * (SELECT count(*) FROM joborch_internal.step t WHERE t.run_id = s.run_id)
-				/ greatest(1, (SELECT count(*) FROM joborch_internal.definition_steps(v.definition))))::integer
+		ELSE (SELECT 100 * count(t.step) / greatest(1, count(*))
+			FROM joborch_internal.version_steps(r.version_id) AS d
+			LEFT JOIN joborch_internal.step t ON t.run_id = s.run_id AND t.step = d.step_index AND t.item = -1
+			WHERE d.counted)::integer
 	END AS progress,
 	CASE WHEN s.unfinished THEN (
 		SELECT string_agg(t.step, ', ' ORDER BY t.step_index)
-		FROM joborch_internal.steps_of_run(s.run_id) AS t WHERE t.status = 'running')
+		FROM joborch_internal.steps_of_run(s.run_id) AS t WHERE t.status = 'running' AND t.item IS NULL)
 	END AS current_step,
 	CASE WHEN s.unfinished THEN (
 		SELECT string_agg(DISTINCT t.waiting_for, ', ')
@@ -120,8 +134,11 @@ COMMENT ON COLUMN joborch.job_runs.owner IS 'role with whose rights the steps ru
 COMMENT ON COLUMN joborch.job_runs.requested_by IS 'role that started the run';
 COMMENT ON COLUMN joborch.job_runs.output IS 'of a completed run: what the job''s "output" says, else the output of its last step, else of its last steps by name';
 COMMENT ON COLUMN joborch.job_runs.rerun_of IS 'the run that this one repeats';
+COMMENT ON COLUMN joborch.job_runs.parent_run_id IS 'the run of which a step started this one';
+COMMENT ON COLUMN joborch.job_runs.parent_step IS 'that step';
+COMMENT ON COLUMN joborch.job_runs.parent_item IS 'its element, if it is repeated by foreach';
 COMMENT ON COLUMN joborch.job_runs.run_at IS 'not begun before this time';
-COMMENT ON COLUMN joborch.job_runs.total_steps IS 'steps of the definition, those of on_failure and finally included';
+COMMENT ON COLUMN joborch.job_runs.total_steps IS 'steps of the definition, those of on_failure, finally and compensate included; one that is repeated counts once';
 COMMENT ON COLUMN joborch.job_runs.progress IS 'share of the steps that are done or skipped, 0 to 100';
 COMMENT ON COLUMN joborch.job_runs.current_step IS 'steps that are running now';
 COMMENT ON COLUMN joborch.job_runs.waiting_for IS 'what the steps that wait are waiting for';
@@ -166,7 +183,7 @@ SELECT r.run_id, r.job_id, r.job, r.status, r.requested_by, r.created_at AS queu
 	(SELECT count(*) FROM joborch_internal.attempt a WHERE a.run_id = r.run_id AND a.retry_at IS NOT NULL)::integer AS retries,
 	r.correlation_id, r.total_steps, r.completed_steps, r.failed_steps,
 	CASE WHEN r.finished_at IS NULL THEN (
-		SELECT count(*) FROM joborch_internal.steps_of_run(r.run_id) AS t WHERE t.status = 'running')
+		SELECT count(*) FROM joborch_internal.steps_of_run(r.run_id) AS t WHERE t.status = 'running' AND t.item IS NULL)
 		ELSE 0
 	END::integer AS running_steps
 FROM joborch.job_runs r;

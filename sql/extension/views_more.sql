@@ -19,8 +19,7 @@ COMMENT ON COLUMN joborch.job_run_steps.pid IS 'the process that carries it out 
 
 CREATE VIEW joborch.job_step_attempts WITH (security_barrier) AS
 SELECT a.run_id,
-	(SELECT d.name FROM joborch_internal.job_version v, joborch_internal.definition_steps(v.definition) AS d
-		WHERE v.version_id = r.version_id AND d.step_index = a.step) AS step,
+	(SELECT d.name FROM joborch_internal.version_steps(r.version_id) AS d WHERE d.step_index = a.step) AS step,
 	a.step AS step_index, nullif(a.item, -1) AS item, a.attempt,
 	joborch_internal.status_word(a.status) AS status, a.epoch AS recovery,
 	a.started_at, a.finished_at, a.finished_at - a.started_at AS duration, a.retry_at, a.error,
@@ -39,7 +38,7 @@ COMMENT ON COLUMN joborch.job_step_attempts.notices IS 'NOTICE and WARNING messa
 CREATE VIEW joborch.jobs WITH (security_barrier) AS
 SELECT j.job_id, j.name, j.description, j.active, v.version, j.owner_name AS owner, j.tenant, j.tags,
 	coalesce(v.definition ->> 'queue', 'default') AS queue, coalesce(v.definition ->> 'priority', 'medium') AS priority,
-	(SELECT count(*) FROM joborch_internal.definition_steps(v.definition))::integer AS steps,
+	(SELECT count(*) FROM joborch_internal.version_steps(v.version_id) AS d WHERE d.counted)::integer AS steps,
 	v.definition, j.created_at, j.updated_at
 FROM joborch_internal.job j
 LEFT JOIN joborch_internal.job_version v ON v.version_id = j.current_version
@@ -49,11 +48,13 @@ COMMENT ON COLUMN joborch.jobs.active IS 'false: start() refuses it until alter_
 COMMENT ON COLUMN joborch.jobs.owner IS 'role with whose rights the steps run';
 
 CREATE VIEW joborch.job_versions WITH (security_barrier) AS
-SELECT j.job_id, j.name AS job, v.version, v.version_id = j.current_version AS is_current, v.definition, v.saved_by, v.saved_at
+SELECT j.job_id, j.name AS job, v.version, v.version_id = j.current_version AS is_current,
+	v.version_id > j.current_version AS is_draft, v.definition, v.saved_by, v.saved_at
 FROM joborch_internal.job j
 JOIN joborch_internal.job_version v ON v.job_id = j.job_id
 WHERE joborch.visible(j.owner, j.tenant);
 COMMENT ON VIEW joborch.job_versions IS 'every definition that was ever saved, those of dropped jobs included';
+COMMENT ON COLUMN joborch.job_versions.is_draft IS 'newer than the current one: publish_job() makes it current';
 
 CREATE VIEW joborch.error_classes AS
 SELECT c.pattern, c.category, c.retryable FROM joborch_internal.error_classes() AS c;
@@ -99,6 +100,19 @@ FROM (
 		format('SELECT * FROM joborch.job_step_attempts WHERE run_id = %s;', t.run_id)
 	FROM joborch_internal.timers t WHERE t.kind = 'r'
 	UNION ALL
+	SELECT w.run_id, w.step, 'waiting',
+		joborch_internal.wait_words(o.version_id, w.step, w.kind, w.key, w.look_at, w.child, o.owner_name), w.begun_at,
+		CASE
+			WHEN w.kind = 's' THEN format('SELECT joborch.signal_run(%s, %L);', w.run_id, w.key)
+			WHEN w.kind = 'a' THEN (
+				SELECT format('SELECT joborch.approve_step(%s, %L%s);', w.run_id, d.name,
+					CASE WHEN w.item >= 0 THEN ', item => ' || w.item ELSE '' END)
+				FROM joborch_internal.version_steps(o.version_id) AS d WHERE d.step_index = w.step)
+			WHEN w.child IS NOT NULL THEN format('SELECT * FROM joborch.run_steps(%s);', w.child)
+			ELSE format('SELECT joborch.cancel_run(%s);', w.run_id)
+		END
+	FROM joborch_internal.wait w JOIN joborch_internal.run o ON o.run_id = w.run_id
+	UNION ALL
 	SELECT m.run_id, m.step_index, CASE WHEN m.run_id IS NOT NULL THEN 'queued' END, m.reason, l.due, m.hint
 	FROM joborch_internal.waiting() AS m
 	LEFT JOIN joborch_internal.live l ON l.run_id = m.run_id
@@ -110,12 +124,12 @@ FROM (
 		l.due, NULL
 	FROM joborch_internal.live l JOIN joborch_internal.queue q ON q.queue_id = l.queue_id
 	WHERE l.due <= joborch_internal.now() AND joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun) = 'pending'
+		AND NOT EXISTS (SELECT FROM joborch_internal.wait w WHERE w.run_id = l.run_id)
 		AND l.run_id NOT IN (SELECT m.run_id FROM joborch_internal.waiting() AS m WHERE m.run_id IS NOT NULL)
 ) AS w
 LEFT JOIN joborch_internal.run r ON r.run_id = w.run_id
 LEFT JOIN joborch_internal.job j ON j.job_id = r.job_id
-LEFT JOIN joborch_internal.job_version v ON v.version_id = r.version_id
-LEFT JOIN LATERAL joborch_internal.definition_steps(v.definition) AS d ON d.step_index = w.step_index
+LEFT JOIN LATERAL joborch_internal.version_steps(r.version_id) AS d ON d.step_index = w.step_index
 WHERE w.run_id IS NULL OR joborch.visible(r.owner, r.tenant);
 COMMENT ON VIEW joborch.waiting IS 'all that does not run, why, and what to type next; a row without run_id is about the whole database';
 
@@ -130,8 +144,7 @@ FROM joborch_internal.workers() AS w
 LEFT JOIN pg_catalog.pg_database b ON b.oid = w.database
 LEFT JOIN pg_catalog.pg_roles a ON a.oid = w.role
 LEFT JOIN joborch_internal.run r ON b.datname = current_database() AND r.run_id = w.run_id
-LEFT JOIN joborch_internal.job_version v ON v.version_id = r.version_id
-LEFT JOIN LATERAL joborch_internal.definition_steps(v.definition) AS d ON d.step_index = w.step
+LEFT JOIN LATERAL joborch_internal.version_steps(r.version_id) AS d ON d.step_index = w.step
 WHERE b.datname = current_database() OR w.database IS NULL OR b.oid IS NULL;
 COMMENT ON VIEW joborch.workers IS 'the processes that serve this database';
 COMMENT ON COLUMN joborch.workers.run_id IS 'the run that it works for, if you may see it';

@@ -29,6 +29,15 @@ LANGUAGE sql IMMUTABLE AS $$
 	END
 $$;
 
+CREATE FUNCTION joborch_internal.signal_word(p_kind "char") RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE
+		WHEN p_kind OPERATOR(pg_catalog.=) 's' THEN 'signal'
+		WHEN p_kind OPERATOR(pg_catalog.=) 'a' THEN 'approved'
+		WHEN p_kind OPERATOR(pg_catalog.=) 'r' THEN 'rejected'
+	END
+$$;
+
 -- ---- what users write ----
 
 CREATE FUNCTION joborch_internal.priority_number(p_word text) RETURNS smallint

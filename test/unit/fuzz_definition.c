@@ -29,8 +29,8 @@ check_definition(const JoDefinition *definition)
 		assert(step->retry.max_attempts >= 1 && step->retry.max >= step->retry.initial);
 		for (int d = 0; d < step->ndeps; d++)
 			assert(step->deps[d] != i && definition->steps[step->deps[d]].phase == step->phase);
-		for (int r = 0; r < step->when_refs.n; r++)
-			assert((step->when_refs.list[r].root == JO_ROOT_STEPS) == (step->when_refs.list[r].step >= 0));
+		for (int r = 0; r < step->when.refs.n; r++)
+			assert((step->when.refs.list[r].root == JO_ROOT_STEPS) == (step->when.refs.list[r].step >= 0));
 		for (int t = 0; t < step->sql->ntemplates; t++)
 			assert((step->sql->templates[t].ref.root == JO_ROOT_STEPS) == (step->sql->templates[t].ref.step >= 0));
 	}

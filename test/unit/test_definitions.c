@@ -82,7 +82,7 @@ test_step_keys(void)
 	CHECK_INT(s->timeout, 0);
 	CHECK_INT(s->priority, -1);
 	CHECK_INT(s->ndeps, 0);
-	CHECK(s->run_as == NULL && s->when_path == NULL && s->when_sql == NULL && s->output == NULL &&
+	CHECK(s->run_as == NULL && s->when.path == NULL && s->when.sql == NULL && s->output == NULL &&
 		  !s->output_none);
 	CHECK_TEXT(s->sql->pieces[0], "SELECT 1");
 
@@ -96,12 +96,12 @@ test_step_keys(void)
 	CHECK_INT(s->on_error, JO_ON_ERROR_CONTINUE);
 	CHECK_INT(s->timeout, 90 * 1000000);
 	CHECK(s->output_none && s->output == NULL);
-	CHECK_INT(s->when_refs.n, 2);
+	CHECK_INT(s->when.refs.n, 2);
 
 	s = parse_step("'timeout':0.25,'when':{'sql':['SELECT','{{ input.x }}']},"
 				   "'output':{'r':'{{ result.rows }}'},'transaction':'step','on_error':'stop'");
 	CHECK_INT(s->timeout, 250000);
-	CHECK_TEXT(s->when_sql->pieces[0], "SELECT\n");
+	CHECK_TEXT(s->when.sql->pieces[0], "SELECT\n");
 	CHECK_INT(s->output->kind, JO_VALUE_OBJECT);
 	CHECK_INT(s->output->values[0].text->templates[0].ref.root, JO_ROOT_RESULT);
 	CHECK_INT(s->transaction, JO_TRANSACTION_STEP);

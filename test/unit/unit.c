@@ -103,7 +103,8 @@ main(void)
 {
 	static void (*const tests[]) (void) = {
 		test_json, test_graph, test_words, test_expressions, test_sql_texts, test_paths,
-		test_findings, test_definitions, test_policies, test_references, test_limits, test_render
+		test_findings, test_schemas, test_definitions, test_policies, test_references, test_limits,
+		test_render
 	};
 
 	for (int i = 0; i < (int) lengthof(tests); i++)

@@ -34,6 +34,7 @@ extern void test_expressions(void);
 extern void test_sql_texts(void);
 extern void test_paths(void);
 extern void test_findings(void);
+extern void test_schemas(void);
 extern void test_definitions(void);
 extern void test_policies(void);
 extern void test_references(void);

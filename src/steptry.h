@@ -1,0 +1,97 @@
+/*
+ * steptry.h
+ *		One try of a step: what the function of its type gets, and gives back.
+ *
+ * Every step, whatever its type, is carried out by an executor, in one
+ * transaction, as the step's role.  What waits (delays, signals, approvals,
+ * children) holds no process: its function says JO_VERDICT_WAIT, the executor
+ * keeps try->wait as a row, and the function is called again, in a later
+ * transaction, each time something may have changed: its time came, a signal or
+ * a decision was sent to the run, a child ended, or the run was just loaded.  So
+ * a function looks at what is there, decides, and may always say "wait" again.
+ */
+#ifndef JO_STEPTRY_H
+#define JO_STEPTRY_H
+
+#include "defcache.h"
+#include "document.h"
+#include "store.h"
+
+typedef enum JoVerdict
+{
+	JO_VERDICT_COMPLETED,		/* with try->output and try->taken */
+	JO_VERDICT_SKIPPED,
+	JO_VERDICT_FAILED,			/* with try->error and try->sqlstate; the retry policy is asked */
+	JO_VERDICT_WAIT				/* with try->wait */
+} JoVerdict;
+
+typedef struct JoTry
+{
+	JoCachedJob *job;
+	const JoStepDef *step;
+	JoDocument *document;
+	int64		run_id;
+	int32		item;			/* of EACH, from 0; else JO_NO_ITEM */
+	int32		attempt;
+	int32		epoch;			/* of the run */
+	TimestampTz started_at;		/* of this execution; when it waited, wait.begun_at is the first one's */
+
+	/* what it waited for; waited false: it is executed for the first time in this attempt */
+	bool		waited;
+	JoWaitRow	wait;			/* filled by the function before JO_VERDICT_WAIT: kind, look_at, deadline, child, key, detail */
+
+	/* what it came to */
+	Jsonb	   *output;
+	Jsonb	   *error;			/* as jo_failure_make() makes them */
+	int			sqlstate;
+	int32		taken;			/* branch of a decision, number of items of a foreach; -1: neither */
+} JoTry;
+
+/*
+ * Carries the step out inside the open transaction.  Raises what goes wrong: the
+ * executor makes a failed attempt of it.  Called in the step's memory context.
+ * The document need not know the item yet.  output is not shaped by "output" yet,
+ * NULL means null.
+ */
+extern JoVerdict jo_step_execute(JoTry *try);
+
+/*
+ * "cache", also for what does not go through jo_step_execute(), which calls them
+ * itself: true when the output of a run before is taken instead (try->output);
+ * and keeps the output of this one.  Nothing happens without the key.
+ */
+extern bool jo_step_is_cached(JoTry *try);
+extern void jo_step_keep(JoTry *try);
+
+/*
+ * The output of a completed run: what its job's "output" made, else that of its last
+ * step, else an object of those of its last steps.  NULL: it has none.
+ */
+extern Jsonb *jo_run_output(int64 run_id, const JoEndRow *end);
+
+/* A run that a step starts: of a job by its name, or of the definition of a body. */
+typedef struct JoChildStart
+{
+	int64		parent_run_id;
+	int32		parent_step;
+	int32		parent_item;	/* JO_NO_ITEM: of no item */
+	const char *job;			/* name or id; NULL: definition */
+	const char *definition;		/* JSON text of a body, as JoChildDef has it */
+	Jsonb	   *input;			/* NULL: of a body the parent's, of a job {} */
+	Jsonb	   *context;		/* item, item_index, iteration, vars, previous; NULL: none */
+	struct ArrayType *tags;		/* of text; NULL: none */
+	const char *queue;			/* NULL: of a body the parent's, of a job its own */
+	int			priority;		/* -1: the same */
+} JoChildStart;
+
+/*
+ * jo_start_child() of start.h, which is above this layer; set by the library's
+ * start-up.  Starts the run in the open transaction and returns its id; it begins
+ * after the commit.  Raises what start() raises, and ERRCODE_JO_TOO_DEEP.
+ */
+extern PGDLLIMPORT int64 (*jo_start_child_hook) (const JoChildStart *child);
+
+/* May its function say JO_VERDICT_WAIT?  Then its "timeout" is that of the wait. */
+extern bool jo_step_may_wait(const JoStepDef *step);
+
+#endif
