@@ -22,9 +22,9 @@ SELECT joborch.wait_for_run(:run, '30 s'), joborch.run_status(:child);
 SELECT step, status FROM joborch.run_steps(:run);
 
 -- input that the child's job refuses fails the step
-CALL test.play('{"steps": [{"name": "call", "type": "job", "job": "children inner", "input": {"n": 0}}]}');
-SELECT test.story(max(run_id)) FROM joborch.job_runs;
-SELECT error ->> 'sqlstate' AS sqlstate FROM joborch.job_runs ORDER BY run_id DESC LIMIT 1;
+CALL test.play('{"steps": [{"name": "call", "type": "job", "job": "children inner", "input": {"n": 0}}]}') \gset
+SELECT test.story(:run);
+SELECT error ->> 'sqlstate' AS sqlstate FROM joborch.job_runs WHERE run_id = :run;
 
 -- a cancel goes down to runs that are waited for, and by force when it is by force
 SELECT joborch.start('children outer', '{"n": 6}') AS run \gset

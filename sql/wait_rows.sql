@@ -65,8 +65,8 @@ INSERT INTO joborch_internal.step_cache (job_id, stored_at, expires_at, step, ke
 	(:kept, now(), joborch_internal.now(), 'one', 'stale', '1'),
 	(:dropped, now(), 'infinity', 'one', 'for ever', '1');
 SELECT joborch.cleanup_runs('100 years');
-SELECT job_id = :kept, key FROM joborch_internal.step_cache;
-DELETE FROM joborch_internal.step_cache;
+SELECT job_id = :kept, key FROM joborch_internal.step_cache WHERE job_id IN (:kept, :dropped);
+DELETE FROM joborch_internal.step_cache WHERE job_id IN (:kept, :dropped);
 SELECT joborch.cancel_run(:future) IS NOT NULL;
 SELECT joborch.wait_for_run(:future, '30 s');
 SELECT * FROM joborch.check();

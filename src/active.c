@@ -311,7 +311,11 @@ jo_active_leave(JoActiveRun *run, JoStepState *state)
 {
 	Assert(state->class == NULL);
 	if (state->status == JO_STEP_QUEUED)
+	{
 		unready(run, state);
+		/* it was woken, and has not looked since */
+		run->has_orphans |= state->resumed;
+	}
 	else if (state->status == JO_STEP_RETRYING)
 		run->retrying--;
 	else if (state->status == JO_STEP_WAITING)

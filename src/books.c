@@ -12,6 +12,7 @@
 #include "books.h"
 #include "clock.h"
 #include "failure.h"
+#include "permits.h"
 
 void
 jo_books_attempt(const JoSlot *slot, JoAttempt *attempt)
@@ -29,6 +30,7 @@ jo_books_attempt(const JoSlot *slot, JoAttempt *attempt)
 	attempt->version_id = run->version_id;
 	attempt->traced = false;
 	attempt->taken = JO_NOTHING_TAKEN;
+	attempt->permitted = false;
 	attempt->waited = false;
 }
 
@@ -169,6 +171,8 @@ cancel_child(int64 child)
 static void
 stop_waiting(const JoAttempt *attempt)
 {
+	if (attempt->permitted)
+		jo_permits_release(attempt->run_id, attempt->step, attempt->item);
 	if (!attempt->waited)
 		return;
 	if (attempt->wait.child != 0)

@@ -26,6 +26,7 @@ typedef struct JoAttempt
 	int64		version_id;
 	bool		traced;			/* its row in attempt is there since before it began */
 	int32		taken;			/* what a completed flow step decided, or JO_NOTHING_TAKEN */
+	bool		permitted;		/* it has a permit of its own, to be given back */
 	bool		waited;			/* it waited before: */
 	JoWaitRow	wait;			/* its row */
 } JoAttempt;

@@ -33,10 +33,12 @@ fail_crashed(const JoMarkRow *mark, const JoLiveRow *live)
 	JoAttempt	attempt = {
 		.run_id = mark->run_id,
 		.step = mark->step,
+		.item = mark->item,
 		.attempt = mark->attempt,
 		.epoch = live->epoch,
 		.started_at = live->begun ? live->begun : jo_clock_now(),
 		.version_id = live->version_id,
+		.taken = JO_NOTHING_TAKEN,
 	};
 	Jsonb	   *error = jo_failure_make(ERRCODE_JO_CRASHED,
 										psprintf("the server crashed %d times while this step ran",
@@ -44,6 +46,7 @@ fail_crashed(const JoMarkRow *mark, const JoLiveRow *live)
 										NULL,
 										"Find out from the server's log what the step's SQL does; joborch.max_crashes sets the limit.");
 
+	attempt.waited = jo_store_wait(mark->run_id, mark->step, mark->item, jo_store_latest(), &attempt.wait);
 	(void) jo_books_fail(&attempt, NULL, ERRCODE_JO_CRASHED, error, NULL, NULL);
 	jo_store_delete_mark(mark->run_id, mark->step, mark->item);
 }
@@ -85,7 +88,7 @@ is_held(const JoDatabase *database, const JoMarkRow *mark)
 		const JoSlot *slot = &jo_shared->slots[i];
 
 		held = slot->dboid == database->dboid && slot->run != NULL &&
-			slot->run->run_id == mark->run_id && slot->step == mark->step;
+			slot->run->run_id == mark->run_id && slot->step == mark->step && slot->item == mark->item;
 	}
 	LWLockRelease(jo_shared->lock);
 	return held;
@@ -188,6 +191,7 @@ typedef struct Seen
 	bool		begin;
 	int64		run_id;
 	int32		step;
+	int32		item;
 	int32		attempt;
 	TimestampTz run_started_at;
 	ItemPointerData tid;
@@ -218,6 +222,7 @@ see_long(JoDatabase *database, TimestampTz now, Seen *seen)
 		seen[n].begin = !run->begun_marked;
 		seen[n].run_id = run->run_id;
 		seen[n].step = slot->step;
+		seen[n].item = slot->item;
 		seen[n].attempt = slot->attempt;
 		seen[n].run_started_at = run->started_at;
 		seen[n].tid = run->live_tid;
@@ -250,7 +255,7 @@ hand_over_marks(const Seen *seen, int n)
 			slot->marked = true;
 		LWLockRelease(jo_shared->lock);
 		if (late)
-			jo_store_delete_mark(seen[i].run_id, seen[i].step, JO_NO_ITEM);
+			jo_store_delete_mark(seen[i].run_id, seen[i].step, seen[i].item);
 	}
 	jo_txn_commit();
 }
@@ -267,7 +272,7 @@ jo_careful_mark_long(JoDatabase *database, TimestampTz now)
 	for (int i = 0; i < n; i++)
 	{
 		if (seen[i].mark)
-			jo_store_insert_mark(seen[i].run_id, seen[i].step, JO_NO_ITEM, seen[i].attempt);
+			jo_store_insert_mark(seen[i].run_id, seen[i].step, seen[i].item, seen[i].attempt);
 		if (seen[i].begin &&
 			jo_store_mark_begun(&seen[i].tid, seen[i].run_id, seen[i].run_started_at))
 		{

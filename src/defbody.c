@@ -183,7 +183,7 @@ read_body(JoDefReader *up, const JoStepDef *step)
 }
 
 /* A definition that sees nothing of the one around it. */
-static void
+static JoDefinition *
 read_inline(JoDefReader *up, const JoStepDef *step)
 {
 	JoDefReader *reader = make_reader(up, step);
@@ -196,6 +196,7 @@ read_inline(JoDefReader *up, const JoStepDef *step)
 	reader->number = names.nreaders++;
 	jo_def_read_definition(reader);
 	jo_def_check_all_names(reader);
+	return reader->definition;
 }
 
 /* ---- the text ---- */
@@ -315,11 +316,12 @@ jo_def_read_bodies(JoDefReader *reader)
 		}
 		if (cJSON_GetObjectItemCaseSensitive(source->json, "definition") == source->body_steps)
 		{
-			read_inline(reader, step);
+			step->child->inner = read_inline(reader, step);
 			step->child->body = jo_json_print(source->body_steps);
 			continue;
 		}
 		source->body = read_body(reader, step);
+		step->child->inner = source->body->definition;
 		step->child->body = write_body(source->body, source->body_steps);
 	}
 }

@@ -78,6 +78,7 @@ add_part(JoDefReader *reader, const JoStepSource *source, JoPhase phase, JoPart 
 	memset(step, 0, sizeof(*step));
 	step->index = definition->nsteps++;
 	step->type = source->kind ? source->kind->type : JO_STEP_SQL;
+	step->word = source->kind ? source->kind->word : "sql";
 	step->phase = phase;
 	step->part = part;
 	step->hidden = (part == JO_PART_OPEN);

@@ -125,6 +125,7 @@ typedef struct JoStepDef
 	char	   *name;			/* unique; hidden parts have one that is told to nobody */
 	char	   *shown;			/* the name that users see: of EACH the step's, else name */
 	JoStepType	type;
+	const char *word;			/* of the type, as definitions say it: foreach has that of its own */
 	JoPhase		phase;
 	JoPart		part;
 	bool		hidden;			/* OPEN: not counted and not shown */

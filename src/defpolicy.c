@@ -199,6 +199,8 @@ jo_def_read_policy(JoDefReader *reader, const cJSON *json, const JoPath *path, J
 {
 	JoStepDefaults values = takes_defaults(kind) ? reader->defaults : product_defaults;
 
+	if (kind->type == JO_STEP_CONDITION || kind->type == JO_STEP_SWITCH)
+		values.timeout = reader->defaults.timeout;
 	values.on_error = reader->defaults.on_error;
 	read_policy(reader, json, path, kind->common, &values);
 	keep_policy(step, &values);

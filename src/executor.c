@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "active.h"
+#include "admit.h"
 #include "books.h"
 #include "clock.h"
 #include "commands/trigger.h"
@@ -38,6 +39,7 @@
 #include "slots.h"
 #include "sqlstep.h"
 #include "steptry.h"
+#include "stepwrite.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "txn.h"
@@ -55,10 +57,6 @@
 static JoSlot *slot = NULL;
 static MemoryContext step_context = NULL;
 
-/* What the commit of the open transaction means; NONE: nothing. */
-static JoOutcome committing = JO_OUTCOME_NONE;
-static bool committing_end = false;
-
 static volatile sig_atomic_t terminated_self = false;
 static JoDatabase *volatile own_database = NULL;
 static TimeoutId long_step;		/* the step is as old as mark_running_after */
@@ -66,33 +64,8 @@ static volatile sig_atomic_t overstayed = false;	/* the step's time-out did not 
 static TimeoutId overstay;
 static bool in_step = false;
 static bool rights_checked = false;
-static Oid	incarnation = InvalidOid;	/* of the extension when the step began */
 
 /* ---- callbacks ---- */
-
-/*
- * After commit: the outcome is a fact whatever happens to this process.  Must
- * not fail; the slot's fields here are ours.
- */
-static void
-mark_committed(XactEvent event, void *argument)
-{
-	if (event == XACT_EVENT_COMMIT && committing != JO_OUTCOME_NONE)
-	{
-		slot->commit_lsn = XactLastCommitEnd;
-		slot->outcome = committing;
-		slot->ended_run = committing_end;
-		pg_write_barrier();
-		slot->work = JO_WORK_COMMITTED;
-		committing = JO_OUTCOME_NONE;
-		committing_end = false;
-	}
-	else if (event == XACT_EVENT_ABORT)
-	{
-		committing = JO_OUTCOME_NONE;
-		committing_end = false;
-	}
-}
 
 /* A FATAL is about to end the process: was it the step's own doing? */
 static void
@@ -244,62 +217,6 @@ shape_output(const JoStepDef *step, JoDocument *document, Jsonb *result)
 	return jo_document_render(document, step->output);
 }
 
-/* Rows of a run may only go where the run was read. */
-static void
-check_incarnation(void)
-{
-	if (jo_store_incarnation() != incarnation)
-		ereport(ERROR,
-				(errcode(ERRCODE_JO_STALE_TOKEN),
-				 errmsg("the extension was dropped while the step ran")));
-}
-
-/* Writes the step's final row, and the run's end if this step is all that was left. */
-static void
-write_books(const JoAttempt *attempt, const JoCachedJob *job, char status,
-			Jsonb *output, Jsonb *notices)
-{
-	ItemPointerData live_tid;
-
-	check_incarnation();
-	jo_books_finish(attempt, status, output, NULL, notices);
-	committing = status == JO_STEP_SKIPPED ? JO_OUTCOME_SKIPPED : JO_OUTCOME_COMPLETED;
-	slot->taken = attempt->taken;
-	if (jo_slot_may_end_run(slot, &live_tid))
-	{
-		const JoActiveRun *run = slot->run;
-		bool		skipped = status == JO_STEP_SKIPPED;
-
-		committing_end = jo_books_end_completed(attempt, &live_tid,
-												run->ncompleted + !skipped, run->nfailed,
-												run->nskipped + skipped);
-		if (committing_end && run->shape->timeout > 0)
-			jo_store_delete_timers(attempt->run_id);
-	}
-	if (job->definition->durability == JO_DURABILITY_STEP)
-		ForceSyncCommit();
-}
-
-/* The step waits: nothing of it is final, but what it did so far is kept. */
-static void
-write_wait(const JoAttempt *attempt, const JoCachedJob *job, JoWaitRow *wait)
-{
-	check_incarnation();
-	jo_books_wait(attempt, wait, &slot->timer_due);
-	committing = JO_OUTCOME_WAIT;
-	if (job->definition->durability == JO_DURABILITY_STEP)
-		ForceSyncCommit();
-}
-
-/* It failed without an error of its own: by what others did, such as a child that failed. */
-static void
-write_failure(const JoAttempt *attempt, const JoTry *try, Jsonb *notices)
-{
-	check_incarnation();
-	committing = jo_books_fail(attempt, try->step, try->sqlstate, try->error, notices,
-							   &slot->timer_due);
-}
-
 static void
 begin_try(JoTry *try, const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 {
@@ -334,6 +251,27 @@ execute(JoTry *try)
 	return verdict;
 }
 
+/*
+ * Begins the step's transaction.  Reading a definition that is not cached yet takes
+ * a snapshot, after which the step could not set its isolation level any more.
+ */
+static JoCachedJob *
+begin_step(const JoAttempt *attempt)
+{
+	JoCachedJob *job;
+
+	jo_txn_begin();
+	jo_stepwrite_begin();
+	job = jo_defcache_get(attempt->version_id);
+	if (FirstSnapshotSet)
+	{
+		jo_txn_commit();
+		jo_txn_begin();
+		job = jo_defcache_get(attempt->version_id);
+	}
+	return job;
+}
+
 /* The usual way: everything in one transaction. */
 static void
 run_in_transaction(JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
@@ -341,9 +279,6 @@ run_in_transaction(JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	JoTry		try;
 	JoVerdict	verdict;
 
-	if (jo_step_may_wait(step))
-		attempt->waited = jo_store_wait(attempt->run_id, attempt->step, attempt->item,
-										jo_store_latest(), &attempt->wait);
 	begin_try(&try, attempt, job, step);
 	begin_timeout(step);
 	verdict = execute(&try);
@@ -355,17 +290,17 @@ run_in_transaction(JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 		case JO_VERDICT_COMPLETED:
 			try.output = shape_output(step, try.document, try.output);
 			JO_DEBUG_POINT("executor-before-books");
-			write_books(attempt, job, JO_STEP_COMPLETED, try.output, jo_notices_end());
+			jo_stepwrite_end(attempt, job, JO_STEP_COMPLETED, try.output, jo_notices_end());
 			break;
 		case JO_VERDICT_SKIPPED:
-			write_books(attempt, job, JO_STEP_SKIPPED, NULL, jo_notices_end());
+			jo_stepwrite_end(attempt, job, JO_STEP_SKIPPED, NULL, jo_notices_end());
 			break;
 		case JO_VERDICT_FAILED:
-			write_failure(attempt, &try, jo_notices_end());
+			(void) jo_stepwrite_failure(attempt, step, try.sqlstate, try.error, jo_notices_end());
 			break;
 		case JO_VERDICT_WAIT:
 			(void) jo_notices_end();
-			write_wait(attempt, job, &try.wait);
+			jo_stepwrite_wait(attempt, job, &try.wait);
 			break;
 	}
 	JO_DEBUG_POINT("executor-before-commit");
@@ -388,7 +323,7 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	begin_try(&try, attempt, job, step);
 	if (try.item == JO_NO_ITEM && !is_wanted(job, step, try.document))
 	{
-		write_books(attempt, job, JO_STEP_SKIPPED, NULL, NULL);
+		jo_stepwrite_end(attempt, job, JO_STEP_SKIPPED, NULL, NULL);
 		jo_txn_commit();
 		return;
 	}
@@ -414,7 +349,7 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 
 	jo_txn_begin();
 	output = shape_output(step, try.document, output);
-	write_books(&traced, job, JO_STEP_COMPLETED, output, jo_notices_end());
+	jo_stepwrite_end(&traced, job, JO_STEP_COMPLETED, output, jo_notices_end());
 	jo_txn_commit();
 }
 
@@ -450,27 +385,6 @@ remove_mark(const JoAttempt *attempt)
 	jo_txn_commit();
 }
 
-/*
- * Begins the step's transaction.  Reading a definition that is not cached yet takes
- * a snapshot, after which the step could not set its isolation level any more.
- */
-static JoCachedJob *
-begin_step(const JoAttempt *attempt)
-{
-	JoCachedJob *job;
-
-	jo_txn_begin();
-	incarnation = jo_store_incarnation();
-	job = jo_defcache_get(attempt->version_id);
-	if (FirstSnapshotSet)
-	{
-		jo_txn_commit();
-		jo_txn_begin();
-		job = jo_defcache_get(attempt->version_id);
-	}
-	return job;
-}
-
 static void
 try_step(JoAttempt *attempt, bool careful)
 {
@@ -484,8 +398,23 @@ try_step(JoAttempt *attempt, bool careful)
 	step = &job->definition->steps[attempt->step];
 	snprintf(activity, sizeof(activity), "run " INT64_FORMAT " step %s", attempt->run_id, step->name);
 	pgstat_report_activity(STATE_RUNNING, activity);
+	/* first, so that whatever goes wrong ends the wait too */
+	if (slot->run->shape->steps[attempt->step].may_wait)
+		attempt->waited = jo_store_wait(attempt->run_id, attempt->step, attempt->item,
+										jo_store_latest(), &attempt->wait);
 	check_rights();
 	check_run_as(job, step);
+	switch (jo_admit(slot, attempt, job, step))
+	{
+		case JO_ADMITTED:
+			break;
+		case JO_ADMITTED_ANEW:
+			job = begin_step(attempt);
+			step = &job->definition->steps[attempt->step];
+			break;
+		case JO_NOT_ADMITTED:
+			return;
+	}
 	JO_DEBUG_POINT("executor-step-begin");
 	if (jo_sqlstep_is_alone(step))
 		run_alone(attempt, job, step);
@@ -519,7 +448,6 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 		return JO_OUTCOME_RERUN;
 
 	jo_txn_begin();
-	check_incarnation();
 	job = jo_defcache_get(attempt->version_id);
 	step = &job->definition->steps[attempt->step];
 	if (sqlstate == ERRCODE_QUERY_CANCELED && slot->cancel_token != 0)
@@ -527,7 +455,7 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 		failure = jo_failure_make(ERRCODE_QUERY_CANCELED,
 								  slot->cancel_timed_out ? "the run timed out" : "the run was cancelled",
 								  NULL, NULL);
-		jo_books_finish(attempt, JO_STEP_CANCELLED, NULL, failure, notices);
+		jo_stepwrite_cancelled(attempt, failure, notices);
 		outcome = JO_OUTCOME_CANCELLED;
 	}
 	else
@@ -543,7 +471,7 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 		}
 		else
 			failure = jo_failure_from_error(error);
-		outcome = jo_books_fail(attempt, step, sqlstate, failure, notices, &slot->timer_due);
+		outcome = jo_stepwrite_failure(attempt, step, sqlstate, failure, notices);
 		if (outcome == JO_OUTCOME_RETRY && !slot->run->begun_marked)
 		{
 			ItemPointerData tid = slot->run->live_tid;
@@ -551,7 +479,6 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 			(void) jo_store_mark_begun(&tid, attempt->run_id, attempt->run_started_at);
 		}
 	}
-	committing = outcome;
 	JO_DEBUG_POINT("executor-before-failure-commit");
 	jo_txn_commit();
 	return outcome;
@@ -694,7 +621,7 @@ joborch_executor_main(Datum argument)
 	jo_worker_connect(slot->dboid, slot->role);
 	jo_session_prepare();
 	jo_notices_install(note_fatal);
-	RegisterXactCallback(mark_committed, NULL);
+	jo_stepwrite_init(slot);
 	CacheRegisterSyscacheCallback(AUTHOID, forget_rights, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_rights, (Datum) 0);
 	CacheRegisterSyscacheCallback(DATABASEOID, forget_rights, (Datum) 0);

@@ -23,6 +23,7 @@
 #include "items.h"
 #include "load.h"
 #include "outcome.h"
+#include "permits.h"
 #include "slots.h"
 #include "txn.h"
 #include "utils/resowner.h"
@@ -119,6 +120,8 @@ write_end(JoActiveRun *run, char *status)
 		return VERDICT_LATER;
 	if (run->shape->timeout > 0 || row.status != JO_RUN_COMPLETED)
 		jo_store_delete_timers(run->run_id);
+	if (run->shape->has_permits)
+		jo_permits_release(run->run_id, JO_ALL_STEPS, JO_NO_ITEM);
 	*status = row.status;
 	return VERDICT_ENDED;
 }
@@ -200,7 +203,11 @@ remove_orphans(JoActiveRun *run)
 		if (again)
 			all = false;
 		else
+		{
 			jo_books_leave_wait(&rows[i], run->epoch);
+			if (run->shape->has_permits)
+				jo_permits_release(run->run_id, rows[i].step, rows[i].item);
+		}
 	}
 	return all;
 }
@@ -247,7 +254,10 @@ judge(JoActiveRun *run, char *status)
 	return verdict;
 }
 
-/* Takes up to BATCH runs off the list. */
+/*
+ * Takes up to BATCH runs off the list.  They keep their mark: nobody else ends or
+ * removes them before their verdict.
+ */
 static int
 take_todo(JoDatabase *database, JoActiveRun **runs)
 {
@@ -255,7 +265,7 @@ take_todo(JoDatabase *database, JoActiveRun **runs)
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	while (n < BATCH && (runs[n] = jo_shmem_next_todo(database)) != NULL)
-		n++;
+		runs[n++]->todo = true;
 	LWLockRelease(jo_shared->lock);
 	return n;
 }
@@ -273,6 +283,7 @@ apply_verdicts(JoDatabase *database, JoActiveRun **runs, const Verdict *verdicts
 	{
 		JoActiveRun *run = runs[i];
 
+		run->todo = false;
 		switch (verdicts[i])
 		{
 			case VERDICT_ENDED:
@@ -311,6 +322,7 @@ put_back(JoDatabase *database, JoActiveRun **runs, int n)
 	{
 		/* what was removed of them is there again */
 		runs[i]->has_orphans |= runs[i]->shape->may_wait;
+		runs[i]->todo = false;
 		jo_shmem_todo(database, runs[i]);
 	}
 	LWLockRelease(jo_shared->lock);
@@ -424,6 +436,9 @@ record_lost_step(JoDatabase *database, JoSlot *slot, int sqlstate,
 	LWLockRelease(jo_shared->lock);
 
 	jo_txn_begin();
+	attempt.waited = jo_store_wait(attempt.run_id, attempt.step, attempt.item, jo_store_latest(),
+								   &attempt.wait);
+	attempt.permitted = slot->run->shape->has_permits;
 	slot->outcome = jo_books_fail(&attempt, find_policy(&attempt), sqlstate,
 								  jo_failure_make(sqlstate, message, detail, hint), NULL,
 								  &slot->timer_due);
@@ -511,12 +526,17 @@ void
 jo_finish_abandoned(JoDatabase *database)
 {
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	while (jo_shmem_next_todo(database) != NULL)
+		;
 	for (int i = 0; i < jo_shared->max_runs; i++)
 	{
 		JoActiveRun *run = &jo_shared->runs[i];
 
 		if (run->state == JO_ACTIVE_FREE || run->dboid != database->dboid)
 			continue;
+		/* it may have been judged, and its orphans removed, in a transaction that is no more */
+		run->todo = false;
+		run->has_orphans |= run->shape != NULL && run->shape->may_wait;
 		if (run->state == JO_ACTIVE_LOADING)
 			jo_active_remove(run);
 		else if (run->state >= JO_ACTIVE_READY)

@@ -15,9 +15,15 @@
 #define MAX_WINDOW		1024
 
 static bool
-is_done(const JoItems *items, int32 item)
+has_bit(const uint32 *bits, int32 item)
 {
-	return (items->done[item / 32] & ((uint32) 1 << (item % 32))) != 0;
+	return (bits[item / 32] & ((uint32) 1 << (item % 32))) != 0;
+}
+
+static void
+set_bit(uint32 *bits, int32 item)
+{
+	bits[item / 32] |= (uint32) 1 << (item % 32);
 }
 
 static int32
@@ -56,7 +62,8 @@ jo_items_open(JoActiveRun *run, JoStepState *each, int32 n)
 {
 	int32		window = window_of(&run->shape->steps[each->step], n);
 	Size		states = MAXALIGN(offsetof(JoItems, states) + sizeof(JoStepState) * window);
-	JoItems    *items = allocate(run, states + sizeof(uint32) * (n / 32 + 1));
+	int			nwords = n / 32 + 1;
+	JoItems    *items = allocate(run, states + sizeof(uint32) * 2 * nwords);
 
 	Assert(n > 0 && each->items == NULL);
 	if (items == NULL)
@@ -67,6 +74,7 @@ jo_items_open(JoActiveRun *run, JoStepState *each, int32 n)
 	items->n = items->unresolved = n;
 	items->window = window;
 	items->done = (uint32 *) ((char *) items + states);
+	items->tried = items->done + nwords;
 	for (int32 i = window - 1; i >= 0; i--)
 	{
 		items->states[i].status = JO_STEP_COMPLETED;
@@ -86,7 +94,20 @@ take_state(JoActiveRun *run, JoStepState *each, int32 item)
 		return NULL;
 	items->free = state->next;
 	jo_active_init_state(run, state, each->step, item);
+	if (has_bit(items->tried, item))
+		state->attempt = items->attempts;
 	return state;
+}
+
+void
+jo_items_note_attempt(JoActiveRun *run, int32 step, int32 item, int32 attempt)
+{
+	JoItems    *items = step < run->shape->nsteps ? run->steps[step].items : NULL;
+
+	if (items == NULL || item >= items->n)
+		return;
+	set_bit(items->tried, item);
+	items->attempts = Max(items->attempts, attempt);
 }
 
 JoStepState *
@@ -104,13 +125,15 @@ jo_items_state(JoActiveRun *run, JoStepState *each, int32 item)
 	JoItems    *items = each->items;
 	JoStepState *state;
 
-	if (items == NULL || item < 0 || item >= items->n || is_done(items, item))
+	if (items == NULL || item < 0 || item >= items->n || has_bit(items->done, item))
 		return NULL;
 	state = jo_items_find(items, item);
 	if (state == NULL)
 	{
 		items->restored = true;
 		state = take_state(run, each, item);
+		if (state != NULL)
+			jo_active_ready(run, state);
 	}
 	return state;
 }
@@ -128,7 +151,7 @@ refill(JoActiveRun *run, JoStepState *each)
 	{
 		int32		item = items->next++;
 
-		if (is_done(items, item) || (items->restored && jo_items_find(items, item) != NULL))
+		if (has_bit(items->done, item) || (items->restored && jo_items_find(items, item) != NULL))
 			continue;
 		jo_active_ready(run, take_state(run, each, item));
 	}
@@ -177,8 +200,8 @@ jo_items_resolve(JoActiveRun *run, JoStepState *state, char status)
 	const JoShapeStep *shape = &run->shape->steps[state->step];
 	JoItems    *items = run->steps[state->step].items;
 
-	Assert(JO_STEP_IS_FINAL(status) && !is_done(items, state->item));
-	items->done[state->item / 32] |= (uint32) 1 << (state->item % 32);
+	Assert(JO_STEP_IS_FINAL(status) && !has_bit(items->done, state->item));
+	set_bit(items->done, state->item);
 	items->unresolved--;
 	jo_active_leave(run, state);
 	give_back(items, state);

@@ -4,7 +4,7 @@
  *
  * The step's OPEN part counted the items and stored them; EACH is then carried
  * out once for each.  Only a window of them has a state (JoStepState) at a time, so
- * 100 000 items need 12 kB and the window.  Locks as active.h says; nothing raises,
+ * 100 000 items need 25 kB and the window.  Locks as active.h says; nothing raises,
  * but for runs in local memory, which are allocated with palloc().
  */
 #ifndef JO_ITEMS_H
@@ -21,8 +21,14 @@ extern void jo_items_refill(JoActiveRun *run);
 /* The state of an item; NULL: it has none. */
 extern JoStepState *jo_items_find(JoItems *items, int32 item);
 
-/* The state of an item that is not final yet, made if need be; NULL: final, or no room. */
+/* The state of an item that is not final yet, made if need be, and then fresh; NULL: final, or no room. */
 extern JoStepState *jo_items_state(JoActiveRun *run, JoStepState *each, int32 item);
+
+/*
+ * An item was tried before the run was recovered.  There is no room to keep how often
+ * for each: all such are numbered from the most that one was.
+ */
+extern void jo_items_note_attempt(JoActiveRun *run, int32 step, int32 item, int32 attempt);
 
 /*
  * An item is final; its state is given back.  Returns the status of EACH if it is

@@ -73,8 +73,14 @@ replay_attempts(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 	for (int i = 0; i < n; i++)
 	{
 		const JoAttemptRow *row = &rows[i];
-		JoStepState *state = state_of(run, row->step, row->item);
+		JoStepState *state;
 
+		if (row->item != JO_NO_ITEM && row->epoch != run->epoch)
+		{
+			jo_items_note_attempt(run, row->step, row->item, row->attempt);
+			continue;
+		}
+		state = state_of(run, row->step, row->item);
 		if (state == NULL)
 		{
 			/* over, perhaps in an earlier epoch: what it took is still told */
@@ -105,6 +111,9 @@ may_go_on(const JoWaitRow *wait, Snapshot snapshot, TimestampTz now)
 		return true;
 	if (wait->child != 0)
 		return !jo_store_live(wait->child, snapshot, &live);
+	/* runs that wait for long are looked at again and again, each time by the sweep */
+	if (wait->kind == JO_WAIT_SIGNAL || wait->kind == JO_WAIT_APPROVAL)
+		return jo_store_has_signal(wait->run_id, snapshot);
 	return wait->look_at == 0 || wait->deadline == wait->look_at;
 }
 

@@ -10,6 +10,7 @@
 
 #include "access/xlog.h"
 #include "active.h"
+#include "clock.h"
 #include "events.h"
 #include "items.h"
 #include "outcome.h"
@@ -63,7 +64,8 @@ wake_parent(JoDatabase *database, const JoActiveRun *child, JoWakeList *wakes)
 	state = &parent->steps[child->parent_step];
 	if (child->parent_item != JO_NO_ITEM)
 		state = state->items ? jo_items_find(state->items, child->parent_item) : NULL;
-	if (state == NULL)
+	/* one that is to be tried again has ended the child itself */
+	if (state == NULL || state->status == JO_STEP_RETRYING)
 		return;
 	jo_active_wake(parent, state);
 	(void) jo_outcome_settle(database, parent, NULL, wakes);
@@ -95,7 +97,8 @@ jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr
 }
 
 static void
-apply_to_step(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32 taken)
+apply_to_step(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32 taken,
+			  TimestampTz timer_due)
 {
 	bool		woken = state->woken;
 
@@ -117,7 +120,8 @@ apply_to_step(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32 tak
 		case JO_OUTCOME_RETRY:
 			state->epoch_attempts++;
 			jo_active_await(run, state, JO_STEP_RETRYING);
-			if (woken)
+			/* by its timer already; what it waited for before does not shorten the pause */
+			if (woken && timer_due <= jo_clock_now())
 				jo_active_ready(run, state);
 			break;
 		case JO_OUTCOME_WAIT:
@@ -236,7 +240,7 @@ jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool chain, JoWakeList *wak
 	slot->ended_run = false;
 	slot->cancel_token = 0;
 
-	apply_to_step(run, state, outcome, slot->taken);
+	apply_to_step(run, state, outcome, slot->taken, slot->timer_due);
 	if ((outcome == JO_OUTCOME_RETRY || outcome == JO_OUTCOME_WAIT) && slot->timer_due != 0)
 		jo_shmem_announce_timer(database, slot->timer_due);
 	if (told[outcome] != 0)

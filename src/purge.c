@@ -82,6 +82,7 @@ purge_runs(Oid dboid)
 			continue;
 		}
 		jo_handout_withdraw(run);
+		run->todo = false;		/* taken off the list by a dispatcher that is gone */
 		jo_active_remove(run);
 	}
 	return empty;

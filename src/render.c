@@ -1,41 +1,20 @@
 /*
  * render.c
- *		Draws a job's graph: a text tree for psql, Mermaid, DOT.
+ *		Draws a job's graph: what the three formats have in common.
  *
- * A leaf.  Text is drawn with box characters where the database's encoding is
- * UTF-8 and with ASCII elsewhere; lines stay under LINE_WIDTH columns.
+ * A leaf.  Containers are drawn as what users wrote: their hidden parts are put
+ * together again here.
  */
 #include "render.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph.h"
+#include "renderparts.h"
 #include "words.h"
 
-#define LINE_WIDTH 98
-#define NAME_WIDTH 24
-#define MAX_PARENTS_SHOWN 8
-
-typedef struct Render
-{
-	const JoDefinition *definition;
-	const char *const *marks;
-	int		   *order;			/* parents before children */
-	bool		utf8;
-	StringInfoData buf;
-} Render;
-
-static const char *const phase_names[] = {"steps", "compensate", "on_failure", "finally"};
-
-typedef struct Mark
-{
-	const char *status;
-	const char *sign;
-	const char *ascii;
-	const char *color;
-} Mark;
-
-static const Mark mark_table[] = {
+static const JoRenderMark mark_table[] = {
 	{"completed", "\xe2\x9c\x94", "+", "#b7e1cd"},
 	{"failed", "\xe2\x9c\x96", "x", "#f4b6b6"},
 	{"running", "\xe2\x96\xb6", ">", "#b6d7f4"},
@@ -47,8 +26,8 @@ static const Mark mark_table[] = {
 	{"cancelled", "\xe2\x8a\x97", "c", "#e8eaed"},
 };
 
-static const Mark *
-find_mark(const char *status)
+const JoRenderMark *
+jo_render_mark(const char *status)
 {
 	for (int i = 0; i < (int) lengthof(mark_table); i++)
 		if (strcmp(mark_table[i].status, status) == 0)
@@ -56,265 +35,127 @@ find_mark(const char *status)
 	return NULL;
 }
 
-static const char *
-status_of(const Render *render, int step)
+const char *
+jo_render_status(const JoRender *render, int step)
 {
 	return render->marks ? render->marks[step] : NULL;
 }
 
-/* "5 min": the largest unit that divides it. */
-static char *
-format_duration(int64 microseconds)
+const char *
+jo_render_phase(JoPhase phase)
 {
-	static const struct
-	{
-		int64		size;
-		const char *name;
-	}			units[] = {
-		{INT64CONST(86400000000), "d"},
-		{INT64CONST(3600000000), "h"},
-		{INT64CONST(60000000), "min"},
-		{INT64CONST(1000000), "s"},
-		{INT64CONST(1000), "ms"},
-	};
+	static const char *const names[] = {"steps", "compensate", "on_failure", "finally"};
 
-	for (int i = 0; i < (int) lengthof(units); i++)
-		if (microseconds >= units[i].size && microseconds % units[i].size == 0)
-			return psprintf(INT64_FORMAT " %s", microseconds / units[i].size, units[i].name);
-	return psprintf(INT64_FORMAT " us", microseconds);
+	return names[phase];
 }
 
-/* One line of a text, blanks for what would break it. */
-static char *
-flatten(const char *text)
+const JoStepDef *
+jo_render_start(const JoRender *render, const JoStepDef *step)
 {
-	char	   *line = jo_words_show(text);
-
-	for (char *p = line; *p != '\0'; p++)
-		if ((unsigned char) *p < 0x20)
-			*p = ' ';
-	return line;
+	return step->part == JO_PART_CLOSE ? &render->definition->steps[step->open] : step;
 }
 
-static char *
-describe_retry(const JoRetry *retry)
+bool
+jo_render_has_steps(const JoStepDef *step)
 {
-	if (!retry->exponential)
-		return psprintf("%d attempts, %s apart", retry->max_attempts, format_duration(retry->initial));
-	return psprintf("%d attempts, %s to %s apart", retry->max_attempts,
-					format_duration(retry->initial), format_duration(retry->max));
+	return step->part == JO_PART_CLOSE && step->each == NULL;
 }
 
-/* What is special about a step, a phrase each; returns how many (at most 8). */
+bool
+jo_render_decides(const JoStepDef *step)
+{
+	return step->type == JO_STEP_CONDITION || step->type == JO_STEP_SWITCH;
+}
+
+/* Which branch of its decision a step is in: as its first parent, which is in the same list. */
 static int
-describe_step(const JoStepDef *step, char **phrases)
+find_branch(const JoRender *render, const JoStepDef *step)
 {
-	static const char *const on_error_words[] = {"fail", "stop", "continue"};
-	static const char *const transaction_words[] = {"auto", "step", "none"};
+	const JoStepDef *steps = render->definition->steps;
+
+	for (;;)
+	{
+		const JoStepDef *start = jo_render_start(render, step);
+
+		if (start->ndeps == 0)
+			return -1;
+		if (start->dep_on[0] == JO_EDGE_BRANCH && steps[start->deps[0]].part == JO_PART_OPEN)
+			return start->dep_branch[0];
+		step = &steps[start->deps[0]];
+	}
+}
+
+/* What qsort() sorts. */
+typedef struct PlacedStep
+{
+	int			place;
+	int			step;
+} PlacedStep;
+
+static int
+compare_placed(const void *a, const void *b)
+{
+	return ((const PlacedStep *) a)->place - ((const PlacedStep *) b)->place;
+}
+
+int
+jo_render_list(const JoRender *render, JoPhase phase, int scope, int branch, int **steps)
+{
+	const JoDefinition *definition = render->definition;
+	int			from = scope < 0 ? 0 : definition->steps[scope].open;
+	int			to = scope < 0 ? definition->nsteps : scope;
+	PlacedStep *placed = palloc((to - from + 1) * sizeof(PlacedStep));
 	int			n = 0;
 
-	if (step->rule != JO_RULE_ALL_SUCCESS)
-		phrases[n++] = psprintf("rule %s", jo_trigger_rule_name(step->rule));
-	if (step->when.path != NULL)
-		phrases[n++] = psprintf("when %s", flatten(step->when.path));
-	if (step->when.sql != NULL)
-		phrases[n++] = psprintf("when SQL %s", flatten(step->when.sql->pieces[0]));
-	if (step->retry.max_attempts > 1)
-		phrases[n++] = describe_retry(&step->retry);
-	if (step->timeout > 0)
-		phrases[n++] = psprintf("timeout %s", format_duration(step->timeout));
-	if (step->on_error != JO_ON_ERROR_FAIL)
-		phrases[n++] = psprintf("on error %s", on_error_words[step->on_error]);
-	if (step->transaction != JO_TRANSACTION_AUTO)
-		phrases[n++] = psprintf("transaction %s", transaction_words[step->transaction]);
-	if (step->run_as != NULL)
-		phrases[n++] = psprintf("as %s", step->run_as);
+	for (int i = from; i < to; i++)
+	{
+		const JoStepDef *step = &definition->steps[i];
+
+		if (step->phase != phase || step->scope != scope || step->part == JO_PART_OPEN ||
+			step->part == JO_PART_EACH)
+			continue;
+		if (branch >= 0 && find_branch(render, step) != branch)
+			continue;
+		placed[n].place = render->place[jo_render_start(render, step)->index];
+		placed[n++].step = i;
+	}
+	if (n > 0)
+		qsort(placed, n, sizeof(PlacedStep), compare_placed);
+	*steps = palloc((n + 1) * sizeof(int));
+	for (int i = 0; i < n; i++)
+		(*steps)[i] = placed[i].step;
+	pfree(placed);
 	return n;
 }
 
-/* ---- text ---- */
-
-/* A line that is wrapped between words. */
-typedef struct Flow
+void
+jo_render_begin(JoRender *render, const JoDefinition *definition, const char *const *marks,
+				StringInfo buf)
 {
-	StringInfo	buf;
-	const char *indent;
-	int			column;
-} Flow;
+	int			n = definition->nsteps;
+	int		   *ndeps = palloc((n + 1) * sizeof(int));
+	int		  **deps = palloc((n + 1) * sizeof(int *));
+	int		   *order = palloc((n + 1) * sizeof(int));
 
-static int
-width_of(const char *text)
-{
-	return pg_mbstrlen(text);
-}
-
-static void
-flow_word(Flow *flow, const char *word)
-{
-	int			width = width_of(word);
-
-	if (flow->column + 1 + width > LINE_WIDTH)
+	render->definition = definition;
+	render->marks = marks;
+	render->utf8 = (GetDatabaseEncoding() == PG_UTF8);
+	render->buf = buf;
+	render->place = palloc0((n + 1) * sizeof(int));
+	render->handled = palloc0((n + 1) * sizeof(bool));
+	for (int i = 0; i < n; i++)
 	{
-		appendStringInfo(flow->buf, "\n%s", flow->indent);
-		flow->column = width_of(flow->indent);
+		ndeps[i] = definition->steps[i].ndeps;
+		deps[i] = definition->steps[i].deps;
+		for (int d = 0; d < ndeps[i]; d++)
+			render->handled[deps[i][d]] |= (definition->steps[i].dep_on[d] == JO_EDGE_FAILURE);
 	}
-	appendStringInfo(flow->buf, " %s", word);
-	flow->column += 1 + width;
-}
-
-static void
-flow_parents(Flow *flow, const Render *render, const JoStepDef *step)
-{
-	int			shown = Min(step->ndeps, MAX_PARENTS_SHOWN);
-
-	if (step->ndeps > 0)
-		flow_word(flow, "after");
-	for (int d = 0; d < shown; d++)
-		flow_word(flow, psprintf("%s%s", render->definition->steps[step->deps[d]].name,
-								 d < step->ndeps - 1 ? "," : ""));
-	if (shown < step->ndeps)
-		flow_word(flow, psprintf("and %d more", step->ndeps - shown));
-}
-
-static void
-draw_step(Render *render, const JoStepDef *step, bool last)
-{
-	const char *branch = render->utf8 ? (last ? "\xe2\x94\x94\xe2\x94\x80 " : "\xe2\x94\x9c\xe2\x94\x80 ")
-		: (last ? "`- " : "|- ");
-	const char *trunk = last ? "   " : render->utf8 ? "\xe2\x94\x82  " : "|  ";
-	const char *status = status_of(render, step->index);
-	const Mark *mark = status ? find_mark(status) : NULL;
-	char	   *phrases[8];
-	int			nphrases = describe_step(step, phrases);
-	Flow		flow = {&render->buf, psprintf("%s    ", trunk), 0};
-	char	   *head;
-
-	head = psprintf("%s%s%s%s", branch, mark ? (render->utf8 ? mark->sign : mark->ascii) : "",
-					mark ? " " : "", step->name);
-	flow.column = Max(width_of(head), NAME_WIDTH);
-	appendStringInfo(&render->buf, "%s%*s", head, flow.column - width_of(head), "");
-	flow_word(&flow, "sql");
-	if (status != NULL)
-		flow_word(&flow, status);
-	flow_parents(&flow, render, step);
-	for (int i = 0; i < nphrases; i++)
-	{
-		if (i == 0)
-			flow.column = LINE_WIDTH;	/* what is special begins a line */
-		flow_word(&flow, psprintf("%s%s", phrases[i], i < nphrases - 1 ? ";" : ""));
-	}
-	appendStringInfoChar(&render->buf, '\n');
-}
-
-static void
-draw_text(Render *render)
-{
-	const JoDefinition *definition = render->definition;
-
-	for (int phase = JO_PHASE_MAIN; phase <= JO_PHASE_FINALLY; phase++)
-	{
-		const JoStepDef *held = NULL;
-
-		for (int i = 0; i < definition->nsteps; i++)
-		{
-			const JoStepDef *step = &definition->steps[render->order[i]];
-
-			if ((int) step->phase != phase)
-				continue;
-			if (held != NULL)
-				draw_step(render, held, false);
-			else
-				appendStringInfo(&render->buf, "%s\n", phase_names[phase]);
-			held = step;
-		}
-		if (held != NULL)
-			draw_step(render, held, true);
-	}
-}
-
-/* ---- Mermaid and DOT ---- */
-
-/* A label's text; both languages give some characters a meaning. */
-static void
-append_escaped(StringInfo buf, const char *text, bool mermaid)
-{
-	for (const char *p = text; *p != '\0'; p++)
-	{
-		if (mermaid && strchr("\"#&<>`", *p) != NULL)
-			appendStringInfo(buf, "#%d;", *p);
-		else if (!mermaid && (*p == '"' || *p == '\\'))
-			appendStringInfo(buf, "\\%c", *p);
-		else
-			appendStringInfoChar(buf, *p);
-	}
-}
-
-static void
-append_label(Render *render, const JoStepDef *step, bool mermaid)
-{
-	const char *line_break = mermaid ? "<br/>" : "\\n";
-	char	   *phrases[8];
-	int			nphrases = describe_step(step, phrases);
-
-	append_escaped(&render->buf, step->name, mermaid);
-	if (status_of(render, step->index) != NULL)
-		appendStringInfo(&render->buf, "%s%s", line_break, status_of(render, step->index));
-	for (int i = 0; i < nphrases; i++)
-	{
-		appendStringInfoString(&render->buf, line_break);
-		append_escaped(&render->buf, phrases[i], mermaid);
-	}
-}
-
-static void
-append_node(Render *render, const JoStepDef *step, bool mermaid)
-{
-	const char *status = status_of(render, step->index);
-	const Mark *mark = status ? find_mark(status) : NULL;
-
-	appendStringInfo(&render->buf, "    s%d[%s\"", step->index, mermaid ? "" : "label=");
-	append_label(render, step, mermaid);
-	appendStringInfoChar(&render->buf, '"');
-	if (!mermaid && mark != NULL)
-		appendStringInfo(&render->buf, ", style=filled, fillcolor=\"%s\"", mark->color);
-	appendStringInfo(&render->buf, "]%s\n", mermaid ? "" : ";");
-	if (mermaid && mark != NULL)
-		appendStringInfo(&render->buf, "    style s%d fill:%s\n", step->index, mark->color);
-}
-
-static void
-draw_language(Render *render, bool mermaid)
-{
-	const JoDefinition *definition = render->definition;
-	StringInfo	buf = &render->buf;
-	const char *end = mermaid ? "" : ";";
-
-	appendStringInfoString(buf, mermaid ? "flowchart TD\n" : "digraph job {\n    node [shape=box];\n");
-	for (int phase = JO_PHASE_MAIN; phase <= JO_PHASE_FINALLY; phase++)
-	{
-		bool		open = false;
-
-		for (int i = 0; i < definition->nsteps; i++)
-		{
-			const JoStepDef *step = &definition->steps[render->order[i]];
-
-			if ((int) step->phase != phase)
-				continue;
-			if (phase != JO_PHASE_MAIN && !open)
-				appendStringInfo(buf, mermaid ? "    subgraph %s\n" :
-								 "    subgraph cluster_%s {\n    label=\"%s\";\n",
-								 phase_names[phase], phase_names[phase]);
-			open = true;
-			append_node(render, step, mermaid);
-			for (int d = 0; d < step->ndeps; d++)
-				appendStringInfo(buf, "    s%d %s s%d%s\n", step->deps[d],
-								 mermaid ? "-->" : "->", step->index, end);
-		}
-		if (open && phase != JO_PHASE_MAIN)
-			appendStringInfoString(buf, mermaid ? "    end\n" : "    }\n");
-	}
-	if (!mermaid)
-		appendStringInfoString(buf, "}\n");
+	jo_graph_order(n, ndeps, deps, order);
+	for (int i = 0; i < n; i++)
+		render->place[order[i]] = i;
+	pfree(ndeps);
+	pfree(deps);
+	pfree(order);
 }
 
 char *
@@ -323,9 +164,8 @@ jo_render_graph(const JoDefinition *definition, const char *format,
 {
 	static const char *const formats[] = {"text", "mermaid", "dot", NULL};
 	int			chosen = jo_words_find(format, formats);
-	Render		render;
-	int		   *ndeps;
-	int		  **deps;
+	StringInfoData buf;
+	JoRender	render;
 
 	*error = NULL;
 	if (chosen < 0)
@@ -333,22 +173,11 @@ jo_render_graph(const JoDefinition *definition, const char *format,
 		*error = psprintf("\"%s\" is not one of: %s", jo_words_show(format), jo_words_join(formats));
 		return NULL;
 	}
-	render.definition = definition;
-	render.marks = marks;
-	render.utf8 = (GetDatabaseEncoding() == PG_UTF8);
-	render.order = palloc((definition->nsteps + 1) * sizeof(int));
-	ndeps = palloc((definition->nsteps + 1) * sizeof(int));
-	deps = palloc((definition->nsteps + 1) * sizeof(int *));
-	for (int i = 0; i < definition->nsteps; i++)
-	{
-		ndeps[i] = definition->steps[i].ndeps;
-		deps[i] = definition->steps[i].deps;
-	}
-	jo_graph_order(definition->nsteps, ndeps, deps, render.order);
-	initStringInfo(&render.buf);
+	initStringInfo(&buf);
+	jo_render_begin(&render, definition, marks, &buf);
 	if (chosen == 0)
-		draw_text(&render);
+		jo_render_text(&render);
 	else
-		draw_language(&render, chosen == 1);
-	return render.buf.data;
+		jo_render_language(&render, chosen == 1);
+	return buf.data;
 }

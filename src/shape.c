@@ -161,8 +161,10 @@ fill_flow(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
 {
 	bool		closes = step->part == JO_PART_CLOSE;
 
-	to->hears = step->type == JO_STEP_WAIT_SIGNAL || step->type == JO_STEP_APPROVAL;
-	to->may_wait = jo_step_may_wait(step);
+	bool		limited = step->concurrency != NULL || shape->has_permits;
+
+	to->hears = limited || step->type == JO_STEP_WAIT_SIGNAL || step->type == JO_STEP_APPROVAL;
+	to->may_wait = limited || jo_step_may_wait(step);
 	to->is_race = closes && step->type == JO_STEP_RACE;
 	to->ends_run = step->type == JO_STEP_END;
 	if (step->flow != NULL && (closes || step->part == JO_PART_WHOLE))
@@ -179,6 +181,7 @@ fill_flow(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
 	}
 	shape->has_limits |= to->max_concurrent > 0;
 	shape->may_wait |= to->may_wait;
+	shape->has_permits |= limited;
 }
 
 static void
@@ -207,6 +210,7 @@ fill(JoShape *shape, const JoCachedJob *job, const Oid *run_as)
 	shape->timeout = definition->timeout;
 	shape->nsteps = definition->nsteps;
 	shape->has_output = definition->output != NULL;
+	shape->has_permits = definition->concurrency != NULL;
 	shape->durability = definition->durability;
 	shape->successors = (JoShapeEdge *) ((char *) shape + successors_offset(definition));
 	for (int i = 0; i < definition->nsteps; i++)

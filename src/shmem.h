@@ -60,7 +60,7 @@ typedef struct JoShapeStep
 	uint8		part;			/* JoPart */
 	int8		priority;		/* -1: the run's */
 	bool		counted;		/* in the run's numbers of steps */
-	bool		hears;			/* waits for a signal or a decision */
+	bool		hears;			/* waits for a signal, a decision or a permit */
 	bool		may_wait;		/* may have a row in wait */
 	bool		is_race;		/* CLOSE: the rest is cancelled */
 	bool		ends_run;		/* its success leaves nothing to begin */
@@ -86,6 +86,7 @@ typedef struct JoShape
 	bool		has_items;		/* a step is repeated by foreach */
 	bool		has_limits;		/* a container has max_concurrent */
 	bool		may_wait;		/* a step may have a row in wait */
+	bool		has_permits;	/* the job or a step has "concurrency" */
 	uint8		durability;		/* JoDurability */
 	dsa_pointer self;
 	struct JoShape *next;		/* hash chain */
@@ -130,12 +131,14 @@ typedef struct JoItems
 	int32		next;			/* the first that may have had no state yet */
 	int32		unresolved;
 	int32		nfailed;
+	int32		attempts;		/* the most that an item had before the run was recovered */
 	bool		restored;		/* some at or after next may have a state */
 	bool		stopped;		/* no more of them begin */
 	char		stop_status;	/* what the step becomes then, unless an item failed it */
 	int32		window;
 	JoStepState *free;			/* chained by next */
 	uint32	   *done;			/* bit set: final */
+	uint32	   *tried;			/* bit set: begins after the attempts of before */
 	JoStepState states[FLEXIBLE_ARRAY_MEMBER];
 } JoItems;
 
@@ -179,6 +182,7 @@ typedef struct JoActiveRun
 	int16		waiting;		/* steps WAITING */
 	bool		to_trim;		/* a race is over, or an item failed: some steps are to be stopped */
 	bool		has_orphans;	/* a step that waited was stopped: its row, timer and child are still there */
+	bool		permitted;		/* it holds what the job's "concurrency" wants */
 	int64		parent_run_id;	/* 0: none */
 	int32		parent_step;
 	int32		parent_item;

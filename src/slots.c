@@ -295,7 +295,8 @@ jo_slot_may_end_run(JoSlot *slot, ItemPointer live_tid)
 	bool		may;
 
 	LWLockAcquire(jo_shared->lock, LW_SHARED);
-	may = jo_active_would_complete(slot->run);
+	/* after an item its step is still to be judged */
+	may = slot->item == JO_NO_ITEM && jo_active_would_complete(slot->run);
 	ItemPointerCopy(&slot->run->live_tid, live_tid);
 	LWLockRelease(jo_shared->lock);
 	return may;

@@ -308,7 +308,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	receiver->received++;
 	if (receiver->max_rows > 0 && receiver->received > (uint64) receiver->max_rows)
 		ereport(ERROR,
-				(errcode(ERRCODE_JO_LIMIT),
+				(errcode(ERRCODE_JO_ITEMS),
 				 errmsg("query gives too many items"),
 				 errdetail("It gives more than %d rows.", receiver->max_rows),
 				 errhint("Let each item stand for a group of rows, or split the work over several runs.")));

@@ -17,7 +17,7 @@ extern DestReceiver *jo_sqlresult_create(bool keep_rows);
 
 /*
  * The same without that limit, but for what jsonb can hold; more than max_rows rows
- * raise ERRCODE_JO_LIMIT.
+ * raise ERRCODE_JO_ITEMS.
  */
 extern DestReceiver *jo_sqlresult_create_items(int max_rows);
 

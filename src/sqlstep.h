@@ -28,7 +28,7 @@ extern Jsonb *jo_sqlstep_execute(JoCachedJob *job, const JoStepDef *step, JoDocu
 /*
  * The same for another text of the step.  The document may be of another run than
  * the job's.  max_rows > 0: rows that are taken apart at once, so as many as jsonb
- * can hold, but no more than that number (ERRCODE_JO_LIMIT).
+ * can hold, but no more than that number (ERRCODE_JO_ITEMS).
  */
 extern Jsonb *jo_sqlstep_query(JoCachedJob *job, const JoStepDef *step, const JoSqlText *sql,
 							   int plan, int max_rows, JoDocument *document);

@@ -26,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "validate.h"
+#include "visualfuncs.h"
 #include "words.h"
 
 static const char *const priorities[] = {"critical", "high", "medium", "low", NULL};
@@ -355,6 +356,7 @@ make_version(Oid owner, const char *digest, Jsonb *definition)
 	JoRights	rights;
 	int64		version_id;
 
+	definition = jo_visual_native(definition);
 	(void) jo_validate_or_raise(definition);
 	PreventCommandIfReadOnly("joborch.start_definition()");
 	jo_rights_raise(&rights);

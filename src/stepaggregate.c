@@ -174,7 +174,7 @@ keep_best(Aggregation *all, const JoAggregate *aggregate, Running *running, Json
 		(void) JsonbExtractScalar(&running->best->root, &best);
 		if (best.type != scalar->type)
 			raise_wrong_value(all, aggregate, value,
-							  best.type == jbvNumeric ? "a number as those before" : "a text as those before");
+							  best.type == jbvNumeric ? "a number, as those before" : "a text, as those before");
 		order = compareJsonbContainers(&value->root, &running->best->root);
 		if (aggregate->op == JO_AGGREGATE_MIN ? order >= 0 : order <= 0)
 			return;

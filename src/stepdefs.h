@@ -116,6 +116,7 @@ typedef struct JoEachDef
 typedef struct JoChildDef
 {
 	char	   *body;			/* JSON text of the child's definition, or NULL */
+	struct JoDefinition *inner; /* the same, read, to be shown; runs have their own */
 	JoValue    *job;			/* job: name of the job instead */
 	JoValue    *input;			/* NULL: loop and foreach bodies have their parent's */
 	bool		wait;			/* job: for the child's end */

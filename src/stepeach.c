@@ -53,7 +53,7 @@ jo_step_open_each(JoTry *try)
 
 	if (JB_ROOT_COUNT(items) > JO_MAX_ITEMS)
 		ereport(ERROR,
-				(errcode(ERRCODE_JO_LIMIT),
+				(errcode(ERRCODE_JO_ITEMS),
 				 errmsg("foreach of %s has too many items", jo_document_place(try->document)),
 				 errdetail("It has %d items, the limit is %d.", (int) JB_ROOT_COUNT(items), JO_MAX_ITEMS),
 				 errhint("Let each item stand for a group, or split the work over several runs.")));

@@ -1,6 +1,7 @@
 /*
  * stepfuncs.c
- *		A definition's steps as rows, numbered as the engine numbers them.
+ *		A definition's steps as rows, numbered as the engine numbers them: the parts of
+ *		containers are steps too.
  */
 #include "joborch.h"
 
@@ -22,6 +23,8 @@ phase_word(JoPhase phase)
 {
 	switch (phase)
 	{
+		case JO_PHASE_COMPENSATE:
+			return "compensate";
 		case JO_PHASE_ON_FAILURE:
 			return "on_failure";
 		case JO_PHASE_FINALLY:
@@ -89,7 +92,7 @@ joborch_definition_steps(PG_FUNCTION_ARGS)
 
 		values[0] = Int32GetDatum(step->index);
 		put_text(values, nulls, 1, step->name);
-		put_text(values, nulls, 2, "sql");
+		put_text(values, nulls, 2, step->word);
 		put_text(values, nulls, 3, phase_word(step->phase));
 		values[4] = parents_of(step);
 		values[5] = Int32GetDatum(step->retry.max_attempts);

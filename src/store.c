@@ -70,6 +70,9 @@ static const Oid item_chunk_columns[] = {
 static const Oid step_cache_columns[] = {
 	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID
 };
+static const Oid permit_columns[] = {
+	INT8OID, TIMESTAMPTZOID, INT4OID, INT4OID, BOOLOID, TEXTOID
+};
 static const Oid instance_columns[] = {
 	INT8OID, OIDOID, BOOLOID
 };
@@ -106,6 +109,7 @@ static const TableSpec specs[JO_TABLES] = {
 	[JO_TABLE_SIGNAL] = {"signal", COLUMNS(signal_columns), true},
 	[JO_TABLE_ITEM_CHUNK] = {"item_chunk", COLUMNS(item_chunk_columns), true},
 	[JO_TABLE_STEP_CACHE] = {"step_cache", COLUMNS(step_cache_columns), true},
+	[JO_TABLE_PERMIT] = {"permit", COLUMNS(permit_columns), true},
 	[JO_TABLE_INSTANCE] = {"instance", COLUMNS(instance_columns), true},
 	[JO_TABLE_QUEUE] = {"queue", COLUMNS(queue_columns), false},
 	[JO_TABLE_JOB] = {"job", COLUMNS(job_columns), false},
@@ -131,6 +135,8 @@ static const struct
 	[JO_INDEX_SIGNAL_RUN] = {"signal_run", JO_TABLE_SIGNAL},
 	[JO_INDEX_ITEM_CHUNK_PKEY] = {"item_chunk_pkey", JO_TABLE_ITEM_CHUNK},
 	[JO_INDEX_STEP_CACHE_PKEY] = {"step_cache_pkey", JO_TABLE_STEP_CACHE},
+	[JO_INDEX_PERMIT_PKEY] = {"permit_pkey", JO_TABLE_PERMIT},
+	[JO_INDEX_PERMIT_RUN] = {"permit_run", JO_TABLE_PERMIT},
 	[JO_INDEX_QUEUE_PKEY] = {"queue_pkey", JO_TABLE_QUEUE},
 	[JO_INDEX_QUEUE_NAME] = {"queue_name_key", JO_TABLE_QUEUE},
 	[JO_INDEX_JOB_PKEY] = {"job_pkey", JO_TABLE_JOB},

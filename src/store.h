@@ -385,6 +385,9 @@ extern void jo_store_delete_waits(int64 run_id);
 extern bool jo_store_take_signal(int64 run_id, char kind, const char *name, int32 step, int32 item,
 								 JoSignalRow *row);
 
+/* Is there anything sent to the run that no step has taken? */
+extern bool jo_store_has_signal(int64 run_id, Snapshot snapshot);
+
 /*
  * Items of a foreach, evaluated once: an array of up to so many in each chunk,
  * which are numbered from 0.  step is the one that evaluated them (OPEN).
@@ -404,6 +407,31 @@ extern bool jo_store_cached(int64 job_id, const char *step, const char *key, Tim
 							Jsonb **output);
 extern void jo_store_cache(int64 job_id, const char *step, const char *key, Jsonb *output,
 						   TimestampTz expires_at);
+
+/*
+ * Permits: who goes on under a limit, who waits for it.  lock_permits makes this
+ * transaction the only one that decides about the key, to its end; it may wait.
+ * permits reads the rows of a key, who came first in front.  put_permit adds a row
+ * or changes it.  drop_permits deletes those of a run (step JO_ALL_STEPS), or of a step and
+ * item of it, and gives back what they were.
+ */
+#define JO_RUN_AS_A_WHOLE (-1)
+#define JO_ALL_STEPS (-2)
+
+typedef struct JoPermitRow
+{
+	int64		run_id;
+	TimestampTz since;
+	int32		step;			/* JO_RUN_AS_A_WHOLE: of the run */
+	int32		item;
+	bool		held;
+	const char *key;
+} JoPermitRow;
+
+extern void jo_store_lock_permits(const char *key);
+extern int	jo_store_permits(const char *key, JoPermitRow **rows);
+extern void jo_store_put_permit(const JoPermitRow *row);
+extern int	jo_store_drop_permits(int64 run_id, int32 step, int32 item, JoPermitRow **rows);
 
 /*
  * Marks of steps in flight; see tables_run.sql.  insert leaves an existing mark

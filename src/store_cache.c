@@ -29,8 +29,8 @@
 #define LOCK_CLASS 3
 
 /* As sha256() and encode() of SQL make it, with a word before it. */
-static const char *
-shorten_key(const char *key)
+const char *
+jo_store_shorten_key(const char *key)
 {
 	Datum		digest;
 
@@ -73,7 +73,7 @@ jo_store_cached(int64 job_id, const char *step, const char *key, TimestampTz now
 	ScanKeyData keys[3];
 	CachedRow	row;
 
-	make_keys(keys, job_id, step, shorten_key(key));
+	make_keys(keys, job_id, step, jo_store_shorten_key(key));
 	if (!jo_store_read_one(JO_INDEX_STEP_CACHE_PKEY, keys, 3, jo_store_latest(), take_cached, &row) ||
 		row.expires_at <= now)
 		return false;
@@ -101,7 +101,7 @@ void
 jo_store_cache(int64 job_id, const char *step, const char *key, Jsonb *output,
 			   TimestampTz expires_at)
 {
-	const char *kept_key = shorten_key(key);
+	const char *kept_key = jo_store_shorten_key(key);
 	ScanKeyData keys[3];
 	JoScan		scan;
 	JoTuple		tuple;

@@ -38,6 +38,7 @@ typedef enum JoTableId
 	JO_TABLE_SIGNAL,
 	JO_TABLE_ITEM_CHUNK,
 	JO_TABLE_STEP_CACHE,
+	JO_TABLE_PERMIT,
 	JO_TABLE_INSTANCE,
 	JO_TABLE_QUEUE,
 	JO_TABLE_JOB,
@@ -64,6 +65,8 @@ typedef enum JoIndexId
 	JO_INDEX_SIGNAL_RUN,
 	JO_INDEX_ITEM_CHUNK_PKEY,
 	JO_INDEX_STEP_CACHE_PKEY,
+	JO_INDEX_PERMIT_PKEY,
+	JO_INDEX_PERMIT_RUN,
 	JO_INDEX_QUEUE_PKEY,
 	JO_INDEX_QUEUE_NAME,
 	JO_INDEX_JOB_PKEY,
@@ -156,6 +159,11 @@ extern JoTableId jo_store_index_table(JoIndexId id);
 
 /* Marks the time in which a duplicate key is the engine's own; see jo_store_is_own_duplicate. */
 extern void jo_store_own_insert(bool begins);
+
+/* ---- store_cache.c ---- */
+
+/* A text that fits into an index entry: itself, or its digest. */
+extern const char *jo_store_shorten_key(const char *key);
 
 /* ---- store_output.c ---- */
 

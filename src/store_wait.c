@@ -296,6 +296,22 @@ jo_store_take_signal(int64 run_id, char kind, const char *name, int32 step, int3
 	return taken;
 }
 
+bool
+jo_store_has_signal(int64 run_id, Snapshot snapshot)
+{
+	ScanKeyData key;
+	JoScan		scan;
+	JoTuple		tuple;
+	bool		found = false;
+
+	jo_store_key_int64(&key, 1, run_id);
+	jo_store_scan_begin(&scan, JO_INDEX_SIGNAL_RUN, AccessShareLock, &key, 1, snapshot);
+	while (!found && jo_store_scan_next(&scan, &tuple))
+		found = tuple.nulls[SIGNAL_TAKEN_AT];
+	jo_store_scan_end(&scan);
+	return found;
+}
+
 /* ---- item_chunk ---- */
 
 static void

@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "validate.h"
+#include "visual.h"
 
 #define MAX_RAISED 20
 #define MAX_EXCERPT 40
@@ -182,7 +183,30 @@ static const JoDefinitionHooks hooks = {
 JoDefinition *
 jo_validate(const char *json, JoFindings *findings)
 {
-	return jo_definition_parse(json, strlen(json), &hooks, findings);
+	json = jo_visual_to_native(json, findings);
+	return json ? jo_definition_parse(json, strlen(json), &hooks, findings) : NULL;
+}
+
+void
+jo_raise_findings(const JoFindings *findings)
+{
+	StringInfoData detail;
+	int			shown = 0;
+
+	initStringInfo(&detail);
+	for (int i = 0; i < findings->n && shown < MAX_RAISED; i++)
+	{
+		if (findings->list[i].severity == JO_SEVERITY_ERROR)
+			appendStringInfo(&detail, "%s%s: %s", shown++ > 0 ? "\n" : "",
+							 findings->list[i].path, findings->list[i].message);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_JO_INVALID_DEFINITION),
+			 errmsg_plural("invalid job definition: %d problem",
+						   "invalid job definition: %d problems",
+						   findings->nerrors, findings->nerrors),
+			 errdetail("%s", detail.data),
+			 errhint("joborch.validate_job(definition) lists all findings as rows.")));
 }
 
 JoDefinition *
@@ -190,30 +214,12 @@ jo_validate_or_raise(Jsonb *json)
 {
 	JoDefinition *definition;
 	JoFindings	findings;
-	StringInfoData detail;
-	int			shown = 0;
-	int			i;
 
 	memset(&findings, 0, sizeof(findings));
 	definition = jo_validate(JsonbToCString(NULL, &json->root, VARSIZE(json)), &findings);
-	if (definition != NULL)
-		return definition;
-
-	initStringInfo(&detail);
-	for (i = 0; i < findings.n && shown < MAX_RAISED; i++)
-	{
-		if (findings.list[i].severity == JO_SEVERITY_ERROR)
-			appendStringInfo(&detail, "%s%s: %s", shown++ > 0 ? "\n" : "",
-							 findings.list[i].path, findings.list[i].message);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_JO_INVALID_DEFINITION),
-			 errmsg_plural("invalid job definition: %d problem",
-						   "invalid job definition: %d problems",
-						   findings.nerrors, findings.nerrors),
-			 errdetail("%s", detail.data),
-			 errhint("joborch.validate_job(definition) lists all findings as rows.")));
-	return NULL;				/* not reached */
+	if (definition == NULL)
+		jo_raise_findings(&findings);
+	return definition;
 }
 
 /* ---- SQL entries ---- */

@@ -15,7 +15,10 @@
  */
 extern JoDefinition *jo_validate(const char *json, JoFindings *findings);
 
-/* The same, but errors raise ERRCODE_JO_INVALID_DEFINITION with the first 20 in the DETAIL. */
+/* Raises ERRCODE_JO_INVALID_DEFINITION with the first 20 errors in the DETAIL; does not return. */
+extern void jo_raise_findings(const JoFindings *findings);
+
+/* As jo_validate(), but errors raise so. */
 extern JoDefinition *jo_validate_or_raise(Jsonb *definition);
 
 #endif

@@ -24,6 +24,15 @@ LANGUAGE sql VOLATILE AS $$
 	FROM (SELECT t.*, row_number() OVER () AS position FROM joborch.run_steps(p_run_id) AS t) AS s
 $$;
 
+-- What a step of a run came to: its status, then its output or its error; ids of runs are shown as N.
+CREATE FUNCTION test.outcome(p_run_id bigint, p_step text) RETURNS text
+LANGUAGE sql VOLATILE AS $$
+	SELECT regexp_replace(s.status || coalesce(': ' || s.output::text, '') || coalesce(': ' || nullif(concat_ws(' | ',
+			s.error ->> 'sqlstate', s.error ->> 'message', s.error ->> 'detail', s.error ->> 'hint'), ''), ''),
+		'\m([Rr]un |run_id": |\w*run\()\d+', '\1N', 'g')
+	FROM joborch.run_steps(p_run_id) AS s WHERE s.step = p_step AND s.item IS NULL
+$$;
+
 -- How a command is refused; ids of runs, which are not the same each time, are shown as N.
 CREATE FUNCTION test.refused(p_command text) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$

@@ -80,6 +80,7 @@ BEGIN
 	SELECT 'waiting_row_is_of_live_run', format('run %s, step %s is in %s', s.run_id, s.step, s.place)
 	FROM (SELECT t.run_id, t.step, 'timers' AS place FROM joborch_internal.timers t
 		UNION ALL SELECT w.run_id, w.step, 'wait' FROM joborch_internal.wait w
+		UNION ALL SELECT p.run_id, p.step, 'permit' FROM joborch_internal.permit p
 		UNION ALL SELECT m.run_id, m.step, 'marks' FROM joborch_internal.marks m) AS s
 	LEFT JOIN joborch_internal.live l ON l.run_id = s.run_id
 	WHERE l.run_id IS NULL;

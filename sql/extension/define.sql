@@ -218,11 +218,14 @@ CREATE FUNCTION joborch_internal.create_job(p_name text, p_definition jsonb, p_d
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-	v_definition jsonb := joborch_internal.overlay(p_definition, jsonb_build_object(
+	v_native jsonb := joborch_internal.translate_visual(p_definition);
+	v_definition jsonb := joborch_internal.overlay(v_native, jsonb_build_object(
 		'description', p_description, 'timeout', p_timeout, 'queue', p_queue, 'priority', p_priority,
 		'durability', p_durability, 'max_recovery_attempts', p_max_recovery_attempts, 'run_as', p_run_as,
 		'input', p_input, 'defaults', p_defaults, 'vars', p_vars, 'output', p_output,
-		'on_failure', p_on_failure, 'finally', p_finally, 'metadata', p_metadata));
+		'on_failure', p_on_failure, 'finally', p_finally,
+		-- what is kept of a visual definition stays beside what the caller adds
+		'metadata', CASE WHEN v_native #> '{metadata,visual}' IS NULL THEN p_metadata ELSE (v_native -> 'metadata') || p_metadata END));
 	v_tags text[] := coalesce(p_tags, joborch_internal.tags_of(v_definition));
 	v_owner text := coalesce(p_owner, v_definition ->> 'owner');
 	v_draft boolean;

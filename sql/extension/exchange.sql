@@ -36,7 +36,9 @@ BEGIN
 			HINT = format('SELECT joborch.publish_job(%L);', p_job.name);
 	END IF;
 	RETURN jsonb_build_object('name', p_job.name, 'version', v_version.version, 'description', p_job.description,
-		'tags', to_jsonb(p_job.tags), 'active', p_job.active, 'definition', v_version.definition);
+		'tags', to_jsonb(p_job.tags), 'active', p_job.active,
+		-- designers get back what they gave
+		'definition', coalesce(v_version.definition #> '{metadata,visual}', v_version.definition));
 END
 $$;
 

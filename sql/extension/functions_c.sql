@@ -97,6 +97,11 @@ LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'joborch_wait_words';
 CREATE FUNCTION joborch_internal.check_input(version_id bigint, input jsonb) RETURNS jsonb
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'joborch_check_input';
 
+-- A visual definition natively, with the original under metadata.visual; another one as
+-- it is.  Raises JO001.
+CREATE FUNCTION joborch_internal.translate_visual(definition jsonb) RETURNS jsonb
+LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'joborch_translate_visual';
+
 CREATE FUNCTION joborch_internal.render_graph(definition jsonb, format text) RETURNS text
 LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'joborch_render_graph';
 

@@ -157,6 +157,7 @@ CREATE FUNCTION joborch_internal.ad_hoc_version(p_owner oid, p_definition jsonb)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_digest text := 'rerun:' || encode(sha256(convert_to(p_definition::text, 'UTF8')), 'hex');
+	v_definition jsonb := joborch_internal.translate_visual(p_definition);
 	v_version_id bigint;
 BEGIN
 	IF NOT pg_has_role(joborch_internal.caller(), p_owner, 'MEMBER') THEN
@@ -164,10 +165,10 @@ BEGIN
 			ERRCODE = 'insufficient_privilege',
 			MESSAGE = format('must be a member of role "%s" to change what its run does', pg_get_userbyid(p_owner));
 	END IF;
-	PERFORM joborch_internal.require_valid(p_definition);
-	PERFORM joborch_internal.require_surroundings(p_definition, p_owner);
+	PERFORM joborch_internal.require_valid(v_definition);
+	PERFORM joborch_internal.require_surroundings(v_definition, p_owner);
 	INSERT INTO joborch_internal.job_version (job_id, version, owner, definition, digest, saved_by)
-	VALUES (NULL, 1, p_owner, p_definition, v_digest, joborch_internal.caller_name())
+	VALUES (NULL, 1, p_owner, v_definition, v_digest, joborch_internal.caller_name())
 	ON CONFLICT (owner, digest) WHERE job_id IS NULL DO NOTHING
 	RETURNING version_id INTO v_version_id;
 	IF NOT FOUND THEN

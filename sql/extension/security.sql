@@ -59,6 +59,7 @@ ALTER TABLE joborch_internal.wait ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.signal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.item_chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.step_cache ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.permit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.run_key ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.event ENABLE ROW LEVEL SECURITY;
 
@@ -86,6 +87,8 @@ CREATE POLICY seen ON joborch_internal.item_chunk FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = item_chunk.run_id));
 CREATE POLICY seen ON joborch_internal.step_cache FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = step_cache.job_id));
+CREATE POLICY seen ON joborch_internal.permit FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = permit.run_id));
 CREATE POLICY seen ON joborch_internal.run_key FOR SELECT USING (joborch.visible(owner, NULL));
 CREATE POLICY seen ON joborch_internal.event FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = event.run_id)

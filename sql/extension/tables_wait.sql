@@ -58,3 +58,15 @@ CREATE TABLE joborch_internal.step_cache (
 	output jsonb,
 	PRIMARY KEY (job_id, step, key)
 );
+
+-- Who may go on under a limit of "concurrency", and who waits for that.
+CREATE TABLE joborch_internal.permit (
+	run_id bigint NOT NULL,
+	since timestamptz NOT NULL,
+	step integer NOT NULL,			-- -1: the run as a whole
+	item integer NOT NULL,
+	held boolean NOT NULL,			-- false: waits
+	key text NOT NULL,
+	PRIMARY KEY (key, run_id, step, item)
+);
+CREATE INDEX permit_run ON joborch_internal.permit (run_id);

@@ -43,7 +43,7 @@ SELECT j.job_id, j.name, j.description, j.active, v.version, j.owner_name AS own
 FROM joborch_internal.job j
 LEFT JOIN joborch_internal.job_version v ON v.version_id = j.current_version
 WHERE j.dropped_at IS NULL AND joborch.visible(j.owner, j.tenant);
-COMMENT ON VIEW joborch.jobs IS 'the jobs that you may see, with their newest definition';
+COMMENT ON VIEW joborch.jobs IS 'the jobs that you may see, with their current definition';
 COMMENT ON COLUMN joborch.jobs.active IS 'false: start() refuses it until alter_job(job, active => true)';
 COMMENT ON COLUMN joborch.jobs.owner IS 'role with whose rights the steps run';
 

@@ -82,16 +82,14 @@ test_key_findings(void)
 	check_job("'tasks':[]", "unknown_key", "$.tasks", NULL, "\"steps\"");
 	check_job("'odd key':1", "unknown_key", "$.\"odd key\"", NULL, "Known keys are");
 	check_job("'name':'x'", "unknown_key", "$.name", NULL, "create_job");
-	check_job("'concurrency':{}", "not_supported", "$.concurrency", NULL, NULL);
+	check_job("'concurrency':{}", "missing_key", "$.concurrency", "no \"key\"", "{{ input.id }}");
+	check_job("'outer':{}", "unknown_key", "$.outer", NULL, NULL);
 	check_job("'run_retry':1", "not_supported", "$.run_retry", NULL, NULL);
 	check_job("'nodes':[]", "not_supported", "$.nodes", NULL, NULL);
 	check_step("'dependsOn':[]", "unknown_key", ".dependsOn", NULL, "depends_on");
 	check_step("'needs':[]", "unknown_key", ".needs", NULL, "depends_on");
-	check_step("'foreach':{}", "not_supported", ".foreach", "foreach", NULL);
-	check_step("'compensate':{}", "not_supported", ".compensate", NULL, NULL);
-	check_step("'cache':{}", "not_supported", ".cache", NULL, NULL);
 	check_step("'queue':'q'", "not_supported", ".queue", NULL, NULL);
-	check_step("'on_timeout':'skip'", "not_supported", ".on_timeout", NULL, NULL);
+	check_step("'on_timeout':'skip'", "not_supported", ".on_timeout", NULL, "wait_signal");
 	check_step("'external_id':'x'", "not_supported", ".external_id", NULL, NULL);
 	check_step("'retry':{'max_attempst':2}", "unknown_key", ".retry.max_attempst", NULL, "max_attempts");
 	check_step("'when':{'sql':'SELECT true','x':1}", "unknown_key", ".when.x", NULL, NULL);
@@ -153,7 +151,7 @@ test_value_findings(void)
 	check_found("{'steps':[{'name':'a','sql':'SELECT $1'}]}", "invalid_template", "$.steps[0].sql", NULL,
 				"{{ ... }}");
 	check_job("'output':'{{ input.x'", "invalid_template", "$.output", NULL, NULL);
-	check_job("'output':{'a':[1,'{{ item.x }}']}", "not_supported", "$.output.a[1]", NULL, NULL);
+	check_job("'output':{'a':[1,'{{ item.x }}']}", "unknown_reference", "$.output.a[1]", "foreach", NULL);
 }
 
 static void

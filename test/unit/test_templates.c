@@ -84,8 +84,8 @@ test_expressions(void)
 	check_bad("foo.bar", "there is no \"foo\"", "input, vars, steps");
 	check_bad("$.input.x", "starts with the name", "Leave out");
 	check_bad("secret.token", "secrets are only for network steps", NULL);
-	check_bad("item.x", "foreach", NULL);
-	check_bad("item_index", "foreach", NULL);
+	check_bad("value.x", "no \"value\"", NULL);
+	check_bad("order.x", "no \"order\"", NULL);
 	check_bad("input.", "name was expected", NULL);
 	check_bad("input..x", "name was expected", NULL);
 	check_bad("input[", "not an index", NULL);

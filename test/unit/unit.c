@@ -66,7 +66,7 @@ parse_duration(const char *text, int64 *microseconds)
 	return false;
 }
 
-const JoDefinitionHooks unit_hooks = {.parse_duration = parse_duration};
+const JoDefinitionHooks unit_hooks = {.parse_duration = parse_duration, .from_user = true};
 
 char *
 unit_quotes(const char *text)
@@ -103,8 +103,8 @@ main(void)
 {
 	static void (*const tests[]) (void) = {
 		test_json, test_graph, test_words, test_expressions, test_sql_texts, test_paths,
-		test_findings, test_schemas, test_definitions, test_policies, test_references, test_limits,
-		test_render
+		test_findings, test_schemas, test_definitions, test_policies, test_references,
+		test_flow, test_flow_findings, test_bodies, test_limits, test_render, test_visual_types, test_visual_graphs
 	};
 
 	for (int i = 0; i < (int) lengthof(tests); i++)

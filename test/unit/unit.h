@@ -38,7 +38,12 @@ extern void test_schemas(void);
 extern void test_definitions(void);
 extern void test_policies(void);
 extern void test_references(void);
+extern void test_flow(void);
+extern void test_flow_findings(void);
+extern void test_bodies(void);
 extern void test_limits(void);
 extern void test_render(void);
+extern void test_visual_types(void);
+extern void test_visual_graphs(void);
 
 #endif

@@ -1,0 +1,359 @@
+/*
+ * renderwords.c
+ *		A step in words: what is special about it, for people who read graphs.
+ *
+ * A leaf.
+ */
+#include "renderparts.h"
+
+#include <string.h>
+
+#include "words.h"
+
+/* Phrases of one step. */
+typedef struct Phrases
+{
+	int			n;
+	char	  **list;
+} Phrases;
+
+static void
+add_phrase(Phrases *phrases, char *phrase)
+{
+	if (phrases->n < JO_MAX_PHRASES)
+		phrases->list[phrases->n++] = phrase;
+}
+
+/* "5 min": the largest unit that divides it. */
+static char *
+format_duration(int64 microseconds)
+{
+	static const struct
+	{
+		int64		size;
+		const char *name;
+	}			units[] = {
+		{INT64CONST(86400000000), "d"},
+		{INT64CONST(3600000000), "h"},
+		{INT64CONST(60000000), "min"},
+		{INT64CONST(1000000), "s"},
+		{INT64CONST(1000), "ms"},
+	};
+
+	for (int i = 0; i < (int) lengthof(units); i++)
+		if (microseconds >= units[i].size && microseconds % units[i].size == 0)
+			return psprintf(INT64_FORMAT " %s", microseconds / units[i].size, units[i].name);
+	return psprintf(INT64_FORMAT " us", microseconds);
+}
+
+/* One line of a text, blanks for what would break it. */
+static char *
+flatten(const char *text)
+{
+	char	   *line = jo_words_show(text);
+
+	for (char *p = line; *p != '\0'; p++)
+		if ((unsigned char) *p < 0x20)
+			*p = ' ';
+	return line;
+}
+
+/* A text with its templates as they were written, as far as it is shown. */
+static char *
+show_text(const JoSqlText *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i <= text->ntemplates && buf.len < 200; i++)
+	{
+		appendStringInfoString(&buf, jo_words_show(text->pieces[i]));
+		if (i < text->ntemplates)
+			appendStringInfoString(&buf, jo_words_show(text->templates[i].source));
+	}
+	return flatten(buf.data);
+}
+
+static char *
+show_value(const JoValue *value)
+{
+	if (value == NULL)
+		return pstrdup("");
+	switch (value->kind)
+	{
+		case JO_VALUE_LITERAL:
+			return flatten(value->json);
+		case JO_VALUE_TEMPLATE:
+		case JO_VALUE_TEXT:
+			return show_text(value->text);
+		case JO_VALUE_OBJECT:
+			return pstrdup("{...}");
+		default:
+			return pstrdup("[...]");
+	}
+}
+
+static char *
+show_condition(const JoCondition *condition)
+{
+	if (condition->sql != NULL)
+		return psprintf("SQL %s", show_text(condition->sql));
+	return flatten(condition->path ? condition->path : "");
+}
+
+static char *
+show_expression(const JoExpression *expression)
+{
+	if (expression->sql != NULL)
+		return psprintf("SQL %s", show_text(expression->sql));
+	return expression->path ? flatten(expression->path) : show_value(expression->value);
+}
+
+static bool
+is_given(const JoCondition *condition)
+{
+	return condition->path != NULL || condition->sql != NULL;
+}
+
+/* "a, b, c", cut where it gets long. */
+static char *
+show_names(char **names, int n)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < n; i++)
+	{
+		if (buf.len > 60)
+		{
+			appendStringInfo(&buf, " and %d more", n - i);
+			break;
+		}
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "", flatten(names[i]));
+	}
+	return buf.data;
+}
+
+static void
+describe_flow(Phrases *phrases, const JoStepDef *step)
+{
+	static const char *const ends[] = {"success", "failure", "failure if a step failed"};
+	const JoFlowDef *flow = step->flow;
+
+	if (step->type == JO_STEP_CONDITION)
+		add_phrase(phrases, psprintf("if %s", show_condition(&flow->branches[0].condition)));
+	else if (step->type == JO_STEP_SWITCH && flow->value.value != NULL)
+		add_phrase(phrases, psprintf("of %s", show_value(flow->value.value)));
+	else if (step->type == JO_STEP_RACE)
+		add_phrase(phrases, pstrdup("the first to complete wins, the others are cancelled"));
+	else if (step->type == JO_STEP_PARALLEL && flow->enough > 0)
+		add_phrase(phrases, pstrdup("over when the first completes, the others go on"));
+	else if (step->type == JO_STEP_JOIN && flow->enough > 0)
+		add_phrase(phrases, psprintf("when %d of %d completed", flow->enough, step->ndeps));
+	else if (step->type == JO_STEP_END)
+		add_phrase(phrases, psprintf("%s%s%s", ends[flow->end], flow->message ? ": " : "",
+									 show_value(flow->message)));
+	if (flow->max_concurrent > 0)
+		add_phrase(phrases, psprintf("at most %d at a time", flow->max_concurrent));
+}
+
+/* The cases of a switch without steps in it. */
+static void
+describe_cases(Phrases *phrases, const JoStepDef *step)
+{
+	const JoFlowDef *flow = step->flow;
+
+	if (step->type != JO_STEP_SWITCH || step->part != JO_PART_WHOLE)
+		return;
+	for (int b = 0; b < flow->nbranches && b < 5; b++)
+		add_phrase(phrases, jo_render_branch(flow, b));
+	if (flow->nbranches > 5)
+		add_phrase(phrases, psprintf("and %d more", flow->nbranches - 5));
+}
+
+static void
+describe_data(Phrases *phrases, const JoStepDef *step)
+{
+	const JoDataDef *data = step->data;
+	char	  **names = palloc((data->noutputs + data->naggregates + 1) * sizeof(char *));
+	int			n = 0;
+
+	for (int i = 0; i < data->noutputs; i++)
+		names[n++] = data->outputs[i].name;
+	for (int i = 0; i < data->naggregates; i++)
+		names[n++] = data->aggregates[i].name;
+	if (step->type == JO_STEP_NOTIFY)
+		add_phrase(phrases, psprintf("channel %s", show_value(data->channel)));
+	else if (n > 0)
+		add_phrase(phrases, psprintf(step->type == JO_STEP_SET ? "sets %s" : "gives %s", show_names(names, n)));
+	else
+		add_phrase(phrases, psprintf("of %s", show_expression(&data->value)));
+	if (data->ngroups > 0)
+		add_phrase(phrases, psprintf("by %s", show_names(data->groups, data->ngroups)));
+	if (is_given(&data->where))
+		add_phrase(phrases, psprintf("where %s", show_condition(&data->where)));
+	if (data->schema != NULL)
+		add_phrase(phrases, pstrdup("by a schema"));
+	if (data->nrules > 0)
+		add_phrase(phrases, psprintf("by %d rule%s", data->nrules, data->nrules > 1 ? "s" : ""));
+	if (!data->fail_on_error)
+		add_phrase(phrases, pstrdup("errors are only listed"));
+}
+
+static void
+describe_each(Phrases *phrases, const JoEachDef *each)
+{
+	add_phrase(phrases, psprintf("for each %s of %s", each->as ? each->as : "item",
+								 show_expression(&each->items)));
+	if (each->max_parallel > 0)
+		add_phrase(phrases, psprintf("at most %d at a time", each->max_parallel));
+	if (each->go_on && each->max_failed >= 0)
+		add_phrase(phrases, psprintf("at most %d may fail", each->max_failed));
+	else if (each->go_on)
+		add_phrase(phrases, pstrdup("items may fail"));
+}
+
+static void
+describe_child(Phrases *phrases, const JoStepDef *step)
+{
+	const JoChildDef *child = step->child;
+
+	if (child->job != NULL)
+		add_phrase(phrases, psprintf("job %s", show_value(child->job)));
+	if (!child->wait)
+		add_phrase(phrases, pstrdup("its end is not waited for"));
+	if (step->type != JO_STEP_LOOP)
+		return;
+	if (is_given(&child->while_true))
+		add_phrase(phrases, psprintf("while %s", show_condition(&child->while_true)));
+	if (is_given(&child->until))
+		add_phrase(phrases, psprintf("until %s", show_condition(&child->until)));
+	if (is_given(&child->break_if))
+		add_phrase(phrases, psprintf("break if %s", show_condition(&child->break_if)));
+	add_phrase(phrases, psprintf("at most %d times%s", child->max_iterations,
+								 child->max_is_error ? ", then it fails" : ""));
+	if (child->delay > 0)
+		add_phrase(phrases, psprintf("%s between", format_duration(child->delay)));
+}
+
+static void
+describe_wait(Phrases *phrases, const JoStepDef *step)
+{
+	static const char *const outcomes[] = {"fail", "skip", "continue", "reject"};
+	const JoWaitDef *wait = step->wait;
+
+	if (wait->duration > 0)
+		add_phrase(phrases, psprintf("for %s", format_duration(wait->duration)));
+	if (wait->until != NULL)
+		add_phrase(phrases, psprintf("until %s", show_value(wait->until)));
+	if (wait->signal != NULL)
+		add_phrase(phrases, psprintf("signal %s", show_value(wait->signal)));
+	if (is_given(&wait->condition))
+		add_phrase(phrases, psprintf("until %s", show_condition(&wait->condition)));
+	if (wait->lsn != NULL)
+		add_phrase(phrases, psprintf("until replicas have %s", show_value(wait->lsn)));
+	if (wait->lock_key != NULL)
+		add_phrase(phrases, psprintf("until lock %s is free", show_value(wait->lock_key)));
+	if (wait->interval > 0)
+		add_phrase(phrases, psprintf("every %s", format_duration(wait->interval)));
+	if (wait->napprovers > 0)
+		add_phrase(phrases, psprintf("by %s", show_names(wait->approvers, wait->napprovers)));
+	if (wait->on_timeout != JO_ON_TIMEOUT_FAIL)
+		add_phrase(phrases, psprintf("on timeout %s", outcomes[wait->on_timeout]));
+	if (wait->on_reject != JO_ON_TIMEOUT_FAIL)
+		add_phrase(phrases, psprintf("on reject %s", outcomes[wait->on_reject]));
+}
+
+static char *
+describe_retry(const JoRetry *retry)
+{
+	if (!retry->exponential)
+		return psprintf("%d attempts, %s apart", retry->max_attempts, format_duration(retry->initial));
+	return psprintf("%d attempts, %s to %s apart", retry->max_attempts,
+					format_duration(retry->initial), format_duration(retry->max));
+}
+
+/* What its parts do; of a step in parts, each from the part that does it. */
+static void
+describe_work(Phrases *phrases, const JoStepDef *start, const JoStepDef *work)
+{
+	if (start->rule != JO_RULE_ALL_SUCCESS)
+		add_phrase(phrases, psprintf("rule %s", jo_trigger_rule_name(start->rule)));
+	if (is_given(&start->when))
+		add_phrase(phrases, psprintf("when %s", show_condition(&start->when)));
+	if (start->each != NULL)
+		describe_each(phrases, start->each);
+	if (start->flow != NULL)
+	{
+		describe_flow(phrases, start);
+		describe_cases(phrases, start);
+	}
+	if (work->data != NULL)
+		describe_data(phrases, work);
+	if (work->child != NULL)
+		describe_child(phrases, work);
+	if (work->wait != NULL)
+		describe_wait(phrases, work);
+	if (work->retry.max_attempts > 1)
+		add_phrase(phrases, describe_retry(&work->retry));
+	if (work->timeout > 0 && start->flow == NULL)
+		add_phrase(phrases, psprintf("timeout %s", format_duration(work->timeout)));
+}
+
+int
+jo_render_phrases(const JoRender *render, const JoStepDef *step, char **list)
+{
+	static const char *const on_error_words[] = {"fail", "stop", "continue"};
+	static const char *const transaction_words[] = {"auto", "step", "none"};
+	const JoStepDef *start = jo_render_start(render, step);
+	const JoStepDef *work = start->each != NULL ? &render->definition->steps[start->index + 1] : start;
+	Phrases		phrases = {0, list};
+
+	if (step->compensates >= 0)
+		add_phrase(&phrases, psprintf("undoes %s", render->definition->steps[step->compensates].shown));
+	describe_work(&phrases, start, work);
+	/* whoever has a step for its failure goes on, without having said so */
+	if (step->on_error != JO_ON_ERROR_FAIL && !render->handled[step->index])
+		add_phrase(&phrases, psprintf("on error %s", on_error_words[step->on_error]));
+	if (work->transaction != JO_TRANSACTION_AUTO)
+		add_phrase(&phrases, psprintf("transaction %s", transaction_words[work->transaction]));
+	if (step->run_as != NULL)
+		add_phrase(&phrases, psprintf("as %s", step->run_as));
+	if (work->cache != NULL)
+		add_phrase(&phrases, psprintf("kept for %s by %s", format_duration(work->cache->ttl),
+									  show_value(work->cache->key)));
+	if (work->concurrency != NULL)
+		add_phrase(&phrases, psprintf("at most %d with the same %s", work->concurrency->limit,
+									  show_value(work->concurrency->key)));
+	return phrases.n;
+}
+
+char *
+jo_render_branch(const JoFlowDef *flow, int branch)
+{
+	const JoBranch *b = &flow->branches[branch];
+
+	if (b->equals != NULL)
+		return psprintf("%s = %s", flatten(b->label), show_value(b->equals));
+	if (is_given(&b->condition) && strcmp(b->label, "true") != 0)
+		return psprintf("%s if %s", flatten(b->label), show_condition(&b->condition));
+	return flatten(b->label);
+}
+
+const char *
+jo_render_edge(const JoRender *render, const JoStepDef *step, int dep)
+{
+	const JoStepDef *parent = &render->definition->steps[step->deps[dep]];
+
+	switch (step->dep_on[dep])
+	{
+		case JO_EDGE_FAILURE:
+			return "failure";
+		case JO_EDGE_DONE:
+			return "always";
+		case JO_EDGE_BRANCH:
+			return parent->flow->branches[step->dep_branch[dep]].label;
+		default:
+			return NULL;
+	}
+}

@@ -1,0 +1,370 @@
+/*
+ * visualaction.c
+ *		Nodes that act outside of the flow: commands, scripts, HTTP, files,
+ *		messages, SQL.
+ *
+ * A leaf.
+ */
+#include "visualparse.h"
+
+#include <string.h>
+
+/* ---- HTTP authentication ---- */
+
+/* The object with its details: auth, authentication or auth_config; "auth" may be a word too. */
+static const cJSON *
+find_auth(JoVisual *visual, JoVisualNode *node, const char **type, const char **key)
+{
+	static const char *const objects[] = {"auth_config", "authentication", "auth", NULL};
+	static const char *const types[] = {"auth_type", "authentication_type", NULL};
+	const cJSON *found = NULL;
+	const cJSON *word = jo_visual_take(visual, node, types, key);
+
+	*type = cJSON_IsString(word) ? word->valuestring : NULL;
+	for (int i = 0; objects[i] != NULL; i++)
+	{
+		const cJSON *json = jo_visual_take1(visual, node, objects[i]);
+
+		if (cJSON_IsString(json) && *type == NULL)
+		{
+			*type = json->valuestring;
+			*key = objects[i];
+		}
+		else if (json != NULL && found == NULL)
+		{
+			found = json;
+			*key = objects[i];
+		}
+	}
+	if (*type == NULL && found != NULL)
+	{
+		word = cJSON_GetObjectItemCaseSensitive(found, "type");
+		*type = cJSON_IsString(word) ? word->valuestring : NULL;
+	}
+	return found;
+}
+
+/* Copies a member of the details, or the node's own parameter of that name; false if it is nowhere. */
+static bool
+copy_auth_member(JoVisual *visual, JoVisualNode *node, const cJSON *details, const char *key,
+				 const char *name, const char *native, StringInfo keys)
+{
+	const cJSON *json = cJSON_GetObjectItemCaseSensitive(details, name);
+	JoVisualPlace place;
+	JoPath		path;
+	char	   *value;
+
+	if (json == NULL)
+	{
+		json = jo_visual_take1(visual, node, name);
+		key = name;
+	}
+	if (json == NULL)
+		return false;
+	jo_visual_place(visual, node, key, &place, &path);
+	value = jo_visual_value(&place, json);
+	if (value != NULL)
+		appendStringInfo(keys, ",\"%s\":%s", native, value);
+	return true;
+}
+
+static void
+check_auth_keys(JoVisual *visual, JoVisualNode *node, const cJSON *details, const char *key)
+{
+	static const char *const known[] = {
+		"type", "username", "password", "token", "api_key", "header_name", NULL
+	};
+	const cJSON *child;
+
+	cJSON_ArrayForEach(child, details)
+		if (jo_words_find(child->string, known) < 0)
+			jo_visual_report(visual, node, "unknown_key", key, jo_words_suggest(child->string, known),
+							 "authentication has no \"%s\"", jo_words_show(child->string));
+}
+
+static void
+copy_auth(JoVisual *visual, JoVisualNode *node, StringInfo keys)
+{
+	static const struct
+	{
+		const char *type;
+		const char *names[2][2];
+	}			kinds[] = {
+		{"basic", {{"username", "username"}, {"password", "password"}}},
+		{"bearer", {{"token", "token"}, {NULL, NULL}}},
+		{"api_key", {{"api_key", "key"}, {NULL, NULL}}},
+	};
+	const char *type;
+	const char *key = "auth";
+	const cJSON *details = find_auth(visual, node, &type, &key);
+
+	if (details != NULL && !cJSON_IsObject(details))
+		jo_visual_report(visual, node, "schema_error", key, NULL, "an object was expected");
+	if (type == NULL || strcmp(type, "none") == 0)
+	{
+		if (type == NULL && details != NULL)
+			jo_visual_report(visual, node, "missing_key", key, NULL, "the authentication has no type");
+		return;
+	}
+	check_auth_keys(visual, node, details, key);
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+	{
+		if (strcmp(type, kinds[i].type) != 0)
+			continue;
+		appendStringInfo(keys, ",\"auth\":{\"type\":\"%s\"", type);
+		for (int k = 0; k < 2 && kinds[i].names[k][0] != NULL; k++)
+			if (!copy_auth_member(visual, node, details, key, kinds[i].names[k][0], kinds[i].names[k][1], keys))
+				jo_visual_report(visual, node, "missing_key", key, NULL, "authentication \"%s\" needs \"%s\"",
+								 type, kinds[i].names[k][0]);
+		if (strcmp(type, "api_key") == 0 &&
+			!copy_auth_member(visual, node, details, key, "header_name", "header", keys))
+			appendStringInfoString(keys, ",\"header\":\"X-API-Key\"");
+		appendStringInfoChar(keys, '}');
+		return;
+	}
+	jo_visual_report(visual, node, "invalid_value", key, "Kinds are none, basic, bearer and api_key.",
+					 "there is no authentication \"%s\"", jo_words_show(type));
+}
+
+/* ---- one step for each target ---- */
+
+/* How many steps of nodes before this one have the same target. */
+static int
+count_target(const JoVisual *visual, const JoVisualNode *node, const cJSON *target)
+{
+	char	   *text = jo_json_print(target);
+	int			n = 0;
+
+	for (int i = 0; i < node->index; i++)
+		for (int t = 0; t < visual->nodes[i].ntargets; t++)
+			n += strcmp(jo_json_print(visual->nodes[i].targets[t]), text) == 0;
+	return n;
+}
+
+static void
+add_targeted_steps(JoVisual *visual, JoVisualNode *node, const char *keys, const char *common)
+{
+	static const char *const names[] = {"target", "targets", NULL};
+	int			n = Max(node->ntargets, 1);
+
+	for (int i = 0; i < n; i++)
+	{
+		StringInfoData step;
+		char	   *more = NULL;
+		JoVisualPlace place;
+		JoPath		path;
+		char	   *target = NULL;
+
+		initStringInfo(&step);
+		appendStringInfoString(&step, keys);
+		jo_visual_place(visual, node, "target", &place, &path);
+		if (node->ntargets > 0)
+			target = jo_visual_value(&place, node->targets[i]);
+		else
+			target = jo_visual_value_of(visual, node, names);
+		if (target != NULL)
+			appendStringInfo(&step, ",\"target\":%s", target);
+		if (node->ntargets > 1)
+			more = psprintf("\"original_node_id\":%s,\"target_order\":%d", jo_visual_string(node->id),
+							count_target(visual, node, node->targets[i]));
+		appendStringInfoString(&step, common);
+		jo_visual_copy_metadata(visual, node, more, &step);
+		jo_visual_add_step(visual, node, step.data);
+	}
+}
+
+void
+jo_visual_action(JoVisual *visual, JoVisualNode *node)
+{
+	StringInfoData keys;
+	StringInfoData common;
+
+	initStringInfo(&keys);
+	initStringInfo(&common);
+	jo_visual_copy_params(visual, node, node->type->params, &keys);
+	if (strcmp(node->type->native, "http") == 0)
+		copy_auth(visual, node, &keys);
+	if (strcmp(node->type->name, "file.copy") == 0)
+		appendStringInfoString(&keys, ",\"operation\":\"copy\"");
+	if (strcmp(node->type->name, "file.check") == 0)
+		appendStringInfoString(&keys, ",\"operation\":\"exists\"");
+	jo_visual_copy_common(visual, node, &common);
+	if (strcmp(node->type->native, "http") == 0 || strcmp(node->type->native, "webhook") == 0)
+	{
+		jo_visual_copy_metadata(visual, node, NULL, &common);
+		jo_visual_add_step(visual, node, psprintf(",\"type\":\"%s\"%s%s", node->type->native, keys.data, common.data));
+	}
+	else
+	{
+		jo_visual_read_targets(visual, node);
+		add_targeted_steps(visual, node, psprintf(",\"type\":\"%s\"%s", node->type->native, keys.data),
+						   common.data);
+	}
+}
+
+/* What only a program beside the database can do: claimed by an external worker. */
+void
+jo_visual_external(JoVisual *visual, JoVisualNode *node)
+{
+	StringInfoData keys;
+	StringInfoData common;
+
+	initStringInfo(&keys);
+	initStringInfo(&common);
+	jo_visual_copy_params(visual, node, node->type->params, &keys);
+	jo_visual_copy_common(visual, node, &common);
+	jo_visual_read_targets(visual, node);
+	add_targeted_steps(visual, node,
+					   psprintf(",\"type\":\"external\",\"task\":\"%s\",\"input\":{%s}", node->type->name,
+								keys.len > 0 ? keys.data + 1 : ""),
+					   common.data);
+}
+
+/* ---- messages ---- */
+
+static const char *const priorities[] = {"low", "normal", "high", "critical", "urgent", NULL};
+
+static const JoVisualParam email_params[] = {
+	{"to", JO_PARAM_LIST, true, 0, 0, NULL, {"recipients", "to", NULL}},
+	{"cc", JO_PARAM_LIST, false, 0, 0, NULL, {"cc", NULL}},
+	{"bcc", JO_PARAM_LIST, false, 0, 0, NULL, {"bcc", NULL}},
+	{"from", JO_PARAM_TEXT, false, 0, 0, NULL, {"from", "sender", NULL}},
+	{"subject", JO_PARAM_TEXT, false, 0, 0, NULL, {"subject", NULL}},
+	{"body", JO_PARAM_TEXT, false, 0, 0, NULL, {"message", "body", NULL}},
+	{"priority", JO_PARAM_WORD, false, 0, 0, priorities, {"priority", NULL}},
+	{"template", JO_PARAM_VALUE, false, 0, 0, NULL, {"template", NULL}},
+	{"attachments", JO_PARAM_LIST, false, 0, 0, NULL, {"attachments", NULL}},
+	{NULL, JO_PARAM_VALUE, false, 0, 0, NULL, {NULL}}
+};
+
+static const JoVisualParam message_params[] = {
+	{"text", JO_PARAM_TEXT, false, 0, 0, NULL, {"message", "text", "body", NULL}},
+	{"channel", JO_PARAM_TEXT, false, 0, 0, NULL, {"channel", NULL}},
+	{"subject", JO_PARAM_TEXT, false, 0, 0, NULL, {"subject", NULL}},
+	{"recipients", JO_PARAM_LIST, false, 0, 0, NULL, {"recipients", "to", NULL}},
+	{"priority", JO_PARAM_WORD, false, 0, 0, priorities, {"priority", NULL}},
+	{"username", JO_PARAM_TEXT, false, 0, 0, NULL, {"username", NULL}},
+	{"template", JO_PARAM_VALUE, false, 0, 0, NULL, {"template", NULL}},
+	{"attachments", JO_PARAM_LIST, false, 0, 0, NULL, {"attachments", NULL}},
+	{NULL, JO_PARAM_VALUE, false, 0, 0, NULL, {NULL}}
+};
+
+/* What is told when: the edges that lead here say it too. */
+static void
+apply_send_on(JoVisual *visual, JoVisualNode *node)
+{
+	static const char *const words[] = {"success", "failure", "always", NULL};
+	const cJSON *json = jo_visual_take1(visual, node, "send_on");
+	const cJSON *child = cJSON_IsArray(json) ? json->child : json;
+	bool		on[3] = {false, false, false};
+
+	for (; child != NULL; child = cJSON_IsArray(json) ? child->next : NULL)
+	{
+		int			found = cJSON_IsString(child) ? jo_words_find(child->valuestring, words) : -1;
+
+		if (found < 0)
+			jo_visual_report(visual, node, "invalid_value", "send_on", NULL, "%s is not one of: %s",
+							 jo_words_show(jo_json_print(child)), jo_words_join(words));
+		else
+			on[found] = true;
+	}
+	if (!on[1] || on[2])
+		return;
+	for (int i = 0; i < visual->nedges; i++)
+	{
+		JoVisualEdge *edge = &visual->edges[i];
+
+		if (edge->to != node->index || edge->on != JO_VISUAL_ALWAYS ||
+			visual->nodes[edge->from].type->role != JO_VISUAL_WORK)
+			continue;
+		visual->nodes[edge->from].fails_over = true;
+		if (!on[0])
+			edge->on = JO_VISUAL_FAILURE;
+		else
+			jo_visual_add_edge(visual, edge->from, edge->to, JO_VISUAL_FAILURE, NULL, edge->path);
+	}
+}
+
+void
+jo_visual_notification(JoVisual *visual, JoVisualNode *node)
+{
+	static const char *const kinds[] = {"email", "slack", "teams", "webhook", "sms", NULL};
+	static const char *const names[] = {"notification_type", NULL};
+	static const char *const urls[] = {"webhook_url", "url", NULL};
+	const char *kind = strcmp(node->type->name, "integration.slack") == 0 ? "slack" : "email";
+	char	   *url;
+	StringInfoData keys;
+
+	if (strcmp(node->type->name, "action.notification") == 0)
+		kind = jo_visual_word(visual, node, names, kinds, "email");
+	apply_send_on(visual, node);
+	initStringInfo(&keys);
+	if (strcmp(kind, "email") == 0)
+	{
+		appendStringInfoString(&keys, ",\"type\":\"email\"");
+		jo_visual_copy_params(visual, node, email_params, &keys);
+	}
+	else
+	{
+		StringInfoData payload;
+
+		initStringInfo(&payload);
+		url = jo_visual_value_of(visual, node, urls);
+		jo_visual_copy_params(visual, node, message_params, &payload);
+		if (url != NULL)
+			appendStringInfo(&keys, ",\"type\":\"webhook\",\"url\":%s", url);
+		else if (strcmp(kind, "webhook") == 0)
+			jo_visual_report(visual, node, "missing_key", "webhook_url", NULL,
+							 "a notification by webhook needs this parameter");
+		else
+			/* who listens to this channel of the database passes it on */
+			appendStringInfo(&keys, ",\"type\":\"notify\",\"channel\":\"%s\"", kind);
+		appendStringInfo(&keys, ",\"payload\":{%s}", payload.len > 0 ? payload.data + 1 : "");
+	}
+	jo_visual_copy_common(visual, node, &keys);
+	jo_visual_copy_metadata(visual, node, NULL, &keys);
+	jo_visual_add_step(visual, node, keys.data);
+}
+
+/* ---- SQL ---- */
+
+void
+jo_visual_database(JoVisual *visual, JoVisualNode *node)
+{
+	static const char *const kinds[] = {"postgresql", "postgres", NULL};
+	static const char *const operations[] = {"select", "insert", "update", "delete", "execute", "query", NULL};
+	static const char *const kind_names[] = {"database_type", NULL};
+	static const char *const operation_names[] = {"operation_type", "operation", NULL};
+	static const char *const query_names[] = {"query", "sql", NULL};
+	const cJSON *connection = jo_visual_take1(visual, node, "connection_string");
+	const cJSON *kind = jo_visual_take(visual, node, kind_names, NULL);
+	const char *key;
+	const cJSON *query = jo_visual_take(visual, node, query_names, &key);
+	const cJSON *fetch = jo_visual_take1(visual, node, "fetch_results");
+	StringInfoData keys;
+	JoVisualPlace place;
+	JoPath		path;
+	char	   *sql = NULL;
+
+	if ((connection != NULL && !(cJSON_IsString(connection) && *connection->valuestring == '\0')) ||
+		(kind != NULL && !(cJSON_IsString(kind) && jo_words_find(kind->valuestring, kinds) >= 0)))
+		jo_visual_report(visual, node, "not_supported", connection ? "connection_string" : "database_type",
+						 "Reach the other server by a foreign table, or by dblink in the query.",
+						 "queries run in the database of the job only");
+	jo_visual_word(visual, node, operation_names, operations, NULL);
+	initStringInfo(&keys);
+	if (!cJSON_IsString(query) || *query->valuestring == '\0')
+		jo_visual_report(visual, node, "missing_key", "query", NULL, "the query, a text, is missing");
+	else
+	{
+		jo_visual_place(visual, node, key, &place, &path);
+		sql = jo_visual_sql_text(&place, query->valuestring);
+	}
+	if (sql != NULL)
+		appendStringInfo(&keys, ",\"type\":\"sql\",\"sql\":%s", jo_visual_string(sql));
+	if (cJSON_IsFalse(fetch))
+		appendStringInfoString(&keys, ",\"output\":\"none\"");
+	jo_visual_copy_common(visual, node, &keys);
+	jo_visual_copy_metadata(visual, node, NULL, &keys);
+	jo_visual_add_step(visual, node, keys.data);
+}
