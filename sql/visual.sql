@@ -95,6 +95,21 @@ SELECT pg_temp.run($$ {"nodes": [
 SELECT joborch.wait_for_run(:run, '20 s');
 SELECT step, status, output FROM joborch.run_steps(:run);
 
+-- a counter by script; the failure goes around until there were enough tries
+SELECT pg_temp.run($$ {"nodes": [
+    {"id": "s", "type": "flow.start"},
+    {"id": "count", "type": "data.transform", "data": {"script": "return { ...input, n: (input.n || 0) + 1 };", "input_data": "{{input}}", "language": "javascript"}},
+    {"id": "more", "type": "logic.if", "data": {"condition": "{{count.n}} <= {{max}}"}},
+    {"id": "bad", "type": "action.database", "data": {"query": "SELECT 1 / 0"}},
+    {"id": "e", "type": "log.write", "data": {"message": "gave up after {{count.n}}"}}],
+  "edges": [
+    {"source": "s", "target": "count"}, {"source": "count", "target": "more"},
+    {"source": "more", "target": "bad", "condition": "true"}, {"source": "bad", "target": "count", "condition": "error"},
+    {"source": "more", "target": "e", "condition": "false"}],
+  "parameters": {"max": 3}} $$) AS run \gset
+SELECT joborch.wait_for_run(:run, '20 s');
+SELECT step, status, output FROM joborch.run_steps(:run) WHERE step = 'e';
+
 -- ---- what cannot be translated ----
 
 SELECT joborch.create_job('visual b', '{"nodes": [{"id": "s", "type": "flow.start"}, {"id": "a", "type": "action.command",

@@ -362,8 +362,9 @@ settle(JoActiveRun *run, JoStepState *state, char status)
 	run->to_trim |= shape->is_race && run->shape->steps[state->step].part == JO_PART_CLOSE;
 	if (status != JO_STEP_FAILED || shape->on_error == JO_ON_ERROR_CONTINUE)
 		return;
-	/* inside a container, its end fails instead */
-	if (shape->scope >= 0 && shape->on_error != JO_ON_ERROR_STOP && !shape->ends_run)
+	/* of a container, its end fails instead */
+	if ((shape->scope >= 0 || shape->part == JO_PART_OPEN || shape->part == JO_PART_EACH) &&
+		shape->on_error != JO_ON_ERROR_STOP && !shape->ends_run)
 		return;
 	if (shape->phase != JO_PHASE_ON_FAILURE)
 	{

@@ -11,6 +11,7 @@
 #include "announce.h"
 #include "books.h"
 #include "clock.h"
+#include "debugpoint.h"
 #include "failure.h"
 #include "permits.h"
 
@@ -145,6 +146,7 @@ jo_books_wait(const JoAttempt *attempt, JoWaitRow *wait, TimestampTz *timer_due)
 		jo_store_insert_timer(&timer);
 		*timer_due = timer.due;
 	}
+	JO_DEBUG_POINT("executor-wait-written");
 }
 
 void
@@ -178,6 +180,7 @@ stop_waiting(const JoAttempt *attempt)
 	if (attempt->wait.child != 0)
 		cancel_child(attempt->wait.child);
 	jo_books_leave_wait(&attempt->wait, attempt->epoch);
+	JO_DEBUG_POINT("executor-wait-left");
 }
 
 /* ---- ends ---- */

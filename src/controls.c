@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "active.h"
 #include "controls.h"
+#include "debugpoint.h"
 #include "events.h"
 #include "items.h"
 #include "load.h"
@@ -83,6 +84,7 @@ jo_controls_look_at(JoDatabase *database, int64 run_id)
 	JoLiveRow	live;
 	bool		exists = jo_store_live(run_id, jo_store_latest(), &live);
 
+	JO_DEBUG_POINT("dispatcher-control-read");
 	if (!update_memory(database, run_id, exists ? &live : NULL) && exists)
 		jo_load_run(database, run_id);
 }

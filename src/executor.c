@@ -225,7 +225,10 @@ begin_try(JoTry *try, const JoAttempt *attempt, JoCachedJob *job, const JoStepDe
 	try->step = step;
 	try->document = jo_document_create(job, attempt->run_id, attempt->step,
 									   attempt->attempt, attempt->run_started_at);
+	if (attempt->item != JO_NO_ITEM)
+		jo_document_set_item(try->document, attempt->item, attempt->epoch);
 	try->run_id = attempt->run_id;
+	try->epoch = attempt->epoch;
 	try->item = attempt->item;
 	try->attempt = attempt->attempt;
 	try->started_at = attempt->started_at;
@@ -327,6 +330,12 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 		jo_txn_commit();
 		return;
 	}
+	if (jo_step_is_cached(&try))
+	{
+		jo_stepwrite_end(attempt, job, JO_STEP_COMPLETED, try.output, NULL);
+		jo_txn_commit();
+		return;
+	}
 	jo_store_begin_attempt(attempt->run_id, attempt->step, attempt->item, attempt->attempt,
 						   attempt->epoch, attempt->started_at);
 	traced.traced = true;
@@ -348,6 +357,8 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	MemoryContextSwitchTo(old);
 
 	jo_txn_begin();
+	try.output = output;
+	jo_step_keep(&try);
 	output = shape_output(step, try.document, output);
 	jo_stepwrite_end(&traced, job, JO_STEP_COMPLETED, output, jo_notices_end());
 	jo_txn_commit();
@@ -472,12 +483,6 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 		else
 			failure = jo_failure_from_error(error);
 		outcome = jo_stepwrite_failure(attempt, step, sqlstate, failure, notices);
-		if (outcome == JO_OUTCOME_RETRY && !slot->run->begun_marked)
-		{
-			ItemPointerData tid = slot->run->live_tid;
-
-			(void) jo_store_mark_begun(&tid, attempt->run_id, attempt->run_started_at);
-		}
 	}
 	JO_DEBUG_POINT("executor-before-failure-commit");
 	jo_txn_commit();

@@ -216,7 +216,8 @@ jo_failure_with_step(Jsonb *failure, const char *step)
 	JsonbIteratorToken token;
 	JsonbValue	value;
 
-	if (failure == NULL || !JB_ROOT_IS_OBJECT(failure))
+	if (failure == NULL || !JB_ROOT_IS_OBJECT(failure) ||
+		getKeyJsonValueFromContainer(&failure->root, "step", strlen("step"), &value) != NULL)
 		return failure;
 	iterator = JsonbIteratorInit(&failure->root);
 	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)

@@ -91,7 +91,7 @@ run_error(const JoActiveRun *run)
 		row.error == NULL)
 		return NULL;
 	job = jo_defcache_get(run->version_id);
-	return jo_failure_with_step(row.error, job->definition->steps[run->failed_step].name);
+	return jo_failure_with_step(row.error, job->definition->steps[run->failed_step].shown);
 }
 
 static Verdict
@@ -209,6 +209,7 @@ remove_orphans(JoActiveRun *run)
 				jo_permits_release(run->run_id, rows[i].step, rows[i].item);
 		}
 	}
+	JO_DEBUG_POINT("dispatcher-orphans-removed");
 	return all;
 }
 

@@ -68,7 +68,7 @@ jo_items_open(JoActiveRun *run, JoStepState *each, int32 n)
 	Assert(n > 0 && each->items == NULL);
 	if (items == NULL)
 	{
-		run->reload = true;
+		run->reload = run->out_of_memory = true;
 		return;
 	}
 	items->n = items->unresolved = n;

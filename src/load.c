@@ -47,7 +47,7 @@ replay_steps(JoActiveRun *run, Snapshot snapshot)
 	JoStepRow  *rows;
 	int			n = jo_store_steps(run->run_id, snapshot, false, &rows);
 
-	for (int i = 0; i < n && !run->reload; i++)
+	for (int i = 0; i < n && !run->out_of_memory; i++)
 	{
 		JoStepState *state;
 
@@ -241,8 +241,7 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 	jo_active_set_cancel(run, live.cancel);
 	if (!fresh)
 		jo_load_history(run, snapshot, now);
-	/* no room for the items of one of its steps */
-	if (run->reload)
+	if (run->out_of_memory)
 		return FILLED_NO_MEMORY;
 	return FILLED;
 }

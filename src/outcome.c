@@ -54,13 +54,20 @@ wake_parent(JoDatabase *database, const JoActiveRun *child, JoWakeList *wakes)
 	JoActiveRun *parent = jo_active_find(child->dboid, child->parent_run_id);
 	JoStepState *state;
 
-	if (parent == NULL || parent->state < JO_ACTIVE_READY ||
-		child->parent_step >= parent->shape->nsteps)
+	if (parent == NULL)
 	{
 		jo_shmem_control(database, child->parent_run_id);
 		jo_wake_add(wakes, database->dispatcher);
 		return;
 	}
+	if (parent->state < JO_ACTIVE_READY)
+	{
+		/* its rows are just being read, perhaps as they were before the child's end */
+		parent->reload = true;
+		return;
+	}
+	if (child->parent_step >= parent->shape->nsteps)
+		return;
 	state = &parent->steps[child->parent_step];
 	if (child->parent_item != JO_NO_ITEM)
 		state = state->items ? jo_items_find(state->items, child->parent_item) : NULL;

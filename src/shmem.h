@@ -170,6 +170,7 @@ typedef struct JoActiveRun
 	bool		stopping;		/* hand out nothing more of the current phase */
 	bool		timed_out;
 	bool		begun_marked;	/* live.begun is set */
+	bool		out_of_memory;	/* the items of a step found no room */
 	bool		reload;			/* its rows are not what memory thinks: read them anew */
 	bool		started_told;	/* job_started was posted */
 	uint8		phase;			/* JoPhase now open */

@@ -16,7 +16,7 @@
 
 PG_FUNCTION_INFO_V1(joborch_definition_steps);
 
-#define COLUMNS 15
+#define COLUMNS 17
 
 static const char *
 phase_word(JoPhase phase)
@@ -105,6 +105,10 @@ joborch_definition_steps(PG_FUNCTION_ARGS)
 		values[12] = BoolGetDatum(JO_STEP_IS_COUNTED(step));
 		values[13] = BoolGetDatum(step->scope >= 0);
 		values[14] = BoolGetDatum(step->part != JO_PART_CLOSE && (step->flow == NULL || step->flow->enough == 0));
+		nulls[15] = step->open < 0;
+		values[15] = Int32GetDatum(step->open);
+		nulls[16] = step->close < 0;
+		values[16] = Int32GetDatum(step->close);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

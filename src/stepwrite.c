@@ -96,12 +96,32 @@ jo_stepwrite_end(const JoAttempt *attempt, const JoCachedJob *job, char status,
 		ForceSyncCommit();
 }
 
+/*
+ * The run may leave memory now, and is to be seen as begun all the same.  When
+ * this transaction fails, memory has a wrong place of the row, and who ends the
+ * run finds the right one.
+ */
+static void
+mark_begun(const JoAttempt *attempt)
+{
+	JoActiveRun *run = slot->run;
+	ItemPointerData tid = run->live_tid;
+
+	if (run->begun_marked || !jo_store_mark_begun(&tid, attempt->run_id, attempt->run_started_at))
+		return;
+	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	run->live_tid = tid;
+	run->begun_marked = true;
+	LWLockRelease(jo_shared->lock);
+}
+
 void
 jo_stepwrite_wait(const JoAttempt *attempt, const JoCachedJob *job, JoWaitRow *wait)
 {
 	check_incarnation();
 	jo_books_wait(attempt, wait, &slot->timer_due);
 	committing = JO_OUTCOME_WAIT;
+	mark_begun(attempt);
 	if (job->definition->durability == JO_DURABILITY_STEP)
 		ForceSyncCommit();
 }
@@ -112,6 +132,8 @@ jo_stepwrite_failure(const JoAttempt *attempt, const JoStepDef *step, int sqlsta
 {
 	check_incarnation();
 	committing = jo_books_fail(attempt, step, sqlstate, error, notices, &slot->timer_due);
+	if (committing == JO_OUTCOME_RETRY)
+		mark_begun(attempt);
 	return committing;
 }
 

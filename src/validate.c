@@ -288,7 +288,7 @@ joborch_validate_job(PG_FUNCTION_ARGS)
 	JoDefinitionHooks user_hooks = hooks;
 	ValidateMode mode;
 	JoFindings	findings;
-	char	   *json;
+	const char *json;
 	int			i;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -299,8 +299,9 @@ joborch_validate_job(PG_FUNCTION_ARGS)
 	mode = PG_ARGISNULL(1) ? VALIDATE_NORMAL : read_mode(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	memset(&findings, 0, sizeof(findings));
 	user_hooks.from_user = true;
-	json = get_definition_text(fcinfo);
-	(void) jo_definition_parse(json, strlen(json), &user_hooks, &findings);
+	json = jo_visual_to_native(get_definition_text(fcinfo), &findings);
+	if (json != NULL)
+		(void) jo_definition_parse(json, strlen(json), &user_hooks, &findings);
 	for (i = 0; i < findings.n; i++)
 	{
 		const JoFinding *finding = &findings.list[i];

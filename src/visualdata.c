@@ -196,6 +196,24 @@ add_expression(JoVisual *visual, JoVisualNode *node, const char *key, const char
 	return true;
 }
 
+/* A script that is one object; other data connections than its input are for scripts only. */
+static bool
+add_object(JoVisual *visual, JoVisualNode *node, const char *key, const char *script, StringInfo keys)
+{
+	char	   *query;
+
+	if (script[strspn(script, " \t\r\n")] != '{' && strncmp(script + strspn(script, " \t\r\n"), "return", 6) != 0)
+		return false;
+	for (const JoVisualData *data = node->data; data != NULL; data = data->next)
+		if (jo_words_find(data->input, input_names) < 0)
+			return false;
+	query = jo_visual_object(visual, node, key, script, read_input(visual, node));
+	if (query == NULL)
+		return false;
+	appendStringInfo(keys, ",\"type\":\"transform\",\"sql\":%s", jo_visual_string(query));
+	return true;
+}
+
 /* .a.b[0] of jq: a path below the input. */
 static bool
 is_jq_path(const char *script)
@@ -214,6 +232,8 @@ add_scripted(JoVisual *visual, JoVisualNode *node, const char *language, const c
 
 	jo_visual_place(visual, node, key, &place, &path);
 	if (language == NULL && add_expression(visual, node, key, script, keys))
+		return;
+	if ((language == NULL || strcmp(language, "javascript") == 0) && add_object(visual, node, key, script, keys))
 		return;
 	if (language == NULL)
 		language = visual->blocks ? "javascript" : "python";

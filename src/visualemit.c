@@ -266,6 +266,7 @@ emit_sql_ref(const JoVisualRef *ref, bool lenient)
 	return psprintf("{{ %s%s }}::jsonb", jo_visual_ref_template(ref), lenient ? " | default(null)" : "");
 }
 
+/* Length of a list, an object, a text. */
 static char *
 emit_sql_length(const JoExpr *expr)
 {

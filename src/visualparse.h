@@ -8,6 +8,7 @@
  *	visualedge.c	edges
  *	visualregion.c, visualcycle.c	what is inside of what
  *	visualtypes.c	the table of types
+ *	visualobject.c	scripts that are only an object
  *	visualstep.c, visualaction.c, visualdata.c, visualflow.c	a node's steps
  *	visualref.c		names
  *	visualexpr.c, visualemit.c	expressions
@@ -241,6 +242,7 @@ typedef struct JoVisualPlace
 	const char *key;
 	int			previous;		/* what previous_step and data mean on an edge, or JO_VISUAL_NONE */
 	int			region;			/* of what reads */
+	bool		scripted;		/* input is what a script gets: a column of the query it becomes */
 	const char *loose;			/* root of names that nothing else explains ("value"), or NULL */
 } JoVisualPlace;
 
@@ -342,6 +344,10 @@ extern void jo_visual_read_targets(JoVisual *visual, JoVisualNode *node);
 extern char *jo_visual_unique_name(JoVisual *visual, const char *wanted);
 extern void jo_visual_place(JoVisual *visual, JoVisualNode *node, const char *key, JoVisualPlace *place,
 							JoPath *path);
+
+/* visualobject.c: the query that a script is, NULL when it is more than an object; input as JSON. */
+extern char *jo_visual_object(JoVisual *visual, JoVisualNode *node, const char *key, const char *script,
+							  const char *input);
 
 /* visualref.c: false after a finding. */
 extern bool jo_visual_resolve(const JoVisualPlace *place, JoVisualRef *ref);

@@ -516,6 +516,29 @@ resolve_bare(const JoVisualPlace *place, JoVisualRef *ref)
 	return true;
 }
 
+/* input.a.b within a script, as SQL. */
+static void
+resolve_scripted(JoVisualRef *ref)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "t.input");
+	for (int i = 1; i < ref->nsegments; i++)
+	{
+		if (ref->is_index[i])
+			appendStringInfo(&buf, " -> %s", ref->segments[i]);
+		else
+		{
+			appendStringInfoString(&buf, " -> '");
+			for (const char *p = ref->segments[i]; *p != '\0'; p++)
+				appendStringInfo(&buf, "%s%c", *p == '\'' ? "'" : "", *p);
+			appendStringInfoChar(&buf, '\'');
+		}
+	}
+	ref->computed = buf.data;
+}
+
 bool
 jo_visual_resolve(const JoVisualPlace *place, JoVisualRef *ref)
 {
@@ -523,6 +546,11 @@ jo_visual_resolve(const JoVisualPlace *place, JoVisualRef *ref)
 	int			node;
 
 	ref->node = JO_VISUAL_NONE;
+	if (place->scripted && (strcmp(word, "input") == 0 || strcmp(word, "input_data") == 0))
+	{
+		resolve_scripted(ref);
+		return true;
+	}
 	if (place->loose != NULL && strcmp(word, place->loose) == 0)
 		return resolve_bare(place, ref);
 	if (resolve_item(place, ref))

@@ -340,7 +340,7 @@ write_result(Writer *writer, int region)
 			continue;
 		jo_visual_place(visual, &visual->nodes[i], NULL, &place, &path);
 		place.region = region;
-		appendStringInfo(&steps, "%s\"%s\":{\"output\":\"{{ %s | default(null) }}\",\"status\":\"{{ %s }}\"}",
+		appendStringInfo(&steps, "%s\"%s\":{\"output\":\"{{ %s | default(null) }}\",\"status\":\"{{ %s | default('skipped') }}\"}",
 						 steps.len > 0 ? "," : "", visual->nodes[i].id, jo_visual_data_template(&place, &output),
 						 jo_visual_data_template(&place, &status));
 	}
@@ -388,7 +388,7 @@ write_cycle(Writer *writer, int region)
 	initStringInfo(&body);
 	collect_deps(writer, visual->nnodes + region, false, &deps);
 	write_region(visual, region, writer->exits, &body);
-	until = psprintf("$.steps.\"%s\".status != \"completed\"", loop->again);
+	until = psprintf("!($.steps.\"%s\".output == true)", loop->again);
 	write_step(writer, loop->name,
 			   psprintf(",\"type\":\"loop\",\"until\":%s,\"max_iterations\":%d,\"steps\":[%s]",
 						jo_visual_string(until), loop->max_iterations, body.data), &deps);

@@ -233,7 +233,13 @@ DECLARE
 	v_job_id bigint;
 BEGIN
 	PERFORM joborch_internal.require_job_name(p_name);
-	PERFORM joborch_internal.require_valid(v_definition);
+	IF v_native #> '{metadata,visual}' IS NULL THEN
+		PERFORM joborch_internal.require_valid(v_definition);
+	ELSE
+		-- its warnings are about what the caller wrote
+		PERFORM FROM joborch_internal.definition_steps(v_definition);
+		PERFORM joborch_internal.require_valid(p_definition);
+	END IF;
 	-- to be a draft is a matter of the version, not of its text
 	v_draft := coalesce(p_draft, (v_definition ->> 'draft')::boolean, false);
 	v_definition := v_definition - 'draft';

@@ -77,7 +77,9 @@ CREATE FUNCTION joborch_internal.definition_steps(definition jsonb,
 	OUT on_error text, OUT run_as text, OUT estimated_duration interval,
 	OUT counted boolean,		-- in the run's numbers of steps
 	OUT contained boolean,		-- inside a container, whose end fails instead of the run
-	OUT waits_for_all boolean)	-- it cannot begin before its last parent is finished
+	OUT waits_for_all boolean,	-- it cannot begin before its last parent is finished
+	OUT open_index integer,		-- where the container begins of which it is the end, or the repeated step
+	OUT close_index integer)	-- where the container ends of which it is the beginning, or the repeated step
 RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT ROWS 10 COST 1000 AS 'MODULE_PATHNAME', 'joborch_definition_steps';
 

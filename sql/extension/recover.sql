@@ -21,12 +21,12 @@ $$;
 
 -- Steps whose rows a recovery takes away: those that failed the run or were
 -- stopped, with what hung on them and did not complete; all of on_failure and
--- finally; and from_step with everything after it.  A failure that on_error
--- "continue" accepted stays.
+-- finally; and from_step with everything after it (of a container, with all that
+-- is in it).  A failure that on_error "continue" accepted stays.
 CREATE FUNCTION joborch_internal.steps_to_redo(p_run_id bigint, p_definition jsonb, p_from_step text) RETURNS integer[]
 LANGUAGE sql STABLE AS $$
 	WITH RECURSIVE d AS (
-		SELECT g.step_index, g.name, g.phase, g.depends_on, g.on_error, s.status
+		SELECT g.step_index, g.name, g.phase, g.depends_on, g.on_error, g.open_index, s.status
 		FROM joborch_internal.definition_steps(p_definition) AS g
 		LEFT JOIN joborch_internal.step s ON s.run_id = p_run_id AND s.step = g.step_index AND s.item = -1
 	), broken (step_index) AS (
@@ -34,7 +34,7 @@ LANGUAGE sql STABLE AS $$
 		UNION
 		SELECT d.step_index FROM d JOIN broken b ON b.step_index = ANY (d.depends_on)
 	), chosen (step_index) AS (
-		SELECT d.step_index FROM d WHERE d.phase = 'main' AND d.name = p_from_step
+		SELECT unnest(ARRAY[d.step_index, d.open_index]) FROM d WHERE d.phase = 'main' AND d.name = p_from_step
 		UNION
 		SELECT d.step_index FROM d JOIN chosen c ON c.step_index = ANY (d.depends_on)
 	)
@@ -45,17 +45,25 @@ LANGUAGE sql STABLE AS $$
 		OR (d.step_index IN (SELECT b.step_index FROM broken b) AND d.status <> 'c')
 $$;
 
--- Takes the rows out; what they said about tries stays in attempt.
-CREATE FUNCTION joborch_internal.redo_steps(p_run_id bigint, p_steps integer[]) RETURNS void
+-- Takes the rows out; what they said about tries stays in attempt.  Of a step with
+-- foreach whose end is among them but not itself, only the items that did not
+-- complete.
+CREATE FUNCTION joborch_internal.redo_steps(p_run_id bigint, p_definition jsonb, p_steps integer[]) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_each integer[] := (
+		SELECT array_agg(d.step_index) FROM joborch_internal.definition_steps(p_definition) AS d
+		WHERE d.close_index = ANY (p_steps) AND d.open_index IS NOT NULL AND d.step_index <> ALL (p_steps));
 BEGIN
 	INSERT INTO joborch_internal.attempt
 		(run_id, step, item, attempt, epoch, status, started_at, finished_at, error)
 	SELECT s.run_id, s.step, s.item, s.attempt, s.epoch, s.status, s.started_at, s.finished_at, s.error
 	FROM joborch_internal.step s
-	WHERE s.run_id = p_run_id AND s.step = ANY (p_steps) AND s.status IN ('c', 'f', 'x') AND s.attempt > 0
+	WHERE s.run_id = p_run_id AND (s.step = ANY (p_steps) OR s.step = ANY (v_each) AND s.status <> 'c')
+		AND s.status IN ('c', 'f', 'x') AND s.attempt > 0
 	ON CONFLICT (run_id, step, item, attempt) DO NOTHING;
-	DELETE FROM joborch_internal.step s WHERE s.run_id = p_run_id AND s.step = ANY (p_steps);
+	DELETE FROM joborch_internal.step s
+	WHERE s.run_id = p_run_id AND (s.step = ANY (p_steps) OR s.step = ANY (v_each) AND s.status <> 'c');
 	DELETE FROM joborch_internal.item_chunk c WHERE c.run_id = p_run_id AND c.step = ANY (p_steps);
 	-- a rejection fails its step and with it the taking of it: it counts once all the same
 	UPDATE joborch_internal.signal g SET taken_at = joborch_internal.now(), taken_step = g.step, taken_item = g.item
@@ -106,7 +114,7 @@ BEGIN
 	PERFORM joborch_internal.require_recoveries_left(v_run, v_epoch, v_definition);
 
 	v_redo := joborch_internal.steps_to_redo(p_run_id, v_definition, p_from_step);
-	PERFORM joborch_internal.redo_steps(p_run_id, v_redo);
+	PERFORM joborch_internal.redo_steps(p_run_id, v_definition, v_redo);
 	DELETE FROM joborch_internal.timers t WHERE t.run_id = p_run_id;
 	INSERT INTO joborch_internal.live
 		(run_id, queue_id, ord, due, version_id, owner, epoch, paused, cancel, begun, reason,

@@ -164,6 +164,15 @@ static const struct
 		"x = 1\\nreturn x','language':'python','input_data':'{{list}}','input_variables':{'p':'{{p}}'}}}",
 		"{'name':'a','type':'script','language':'python','script':'x = 1\\nreturn x','input':'{{ input.li"
 		"st }}','variables':{'p':'{{ input.p }}'},'depends_on':[]}"},
+	{"{'id':'a','type':'data.transform','data':{'script':'{ \\'a\\': 1, b: `x, }`, c: {{p}} }','langua"
+		"ge':'javascript'}}",
+		"{'name':'a','type':'transform','sql':'SELECT jsonb_build_object(`a`, `1`::jsonb, `b`, to_jsonb(`"
+		"x, }`::text), `c`, {{ input.p }}::jsonb) FROM (SELECT `{}`::jsonb) AS t (input)','depends_on':[]"
+		"}"},
+	{"{'id':'a','type':'data.transform','data':{'script':'return { a: input.list[0].x, ...input };','l"
+		"anguage':'javascript','input_data':'{{p}}'}}",
+		"{'name':'a','type':'script','language':'javascript','script':'return { a: input.list[0].x, ...in"
+		"put };','input':'{{ input.p }}','depends_on':[]}"},
 	{"{'id':'a','type':'data.transform','data':{'mapping':{'n':'{{p ? 1 : 2}}','date':'{{system.date}}"
 		"'}}}",
 		"{'name':'a_values','type':'transform','outputs':{'v1':{'sql':'SELECT CASE WHEN coalesce({{ input"
