@@ -35,6 +35,26 @@ jo_books_attempt(const JoSlot *slot, JoAttempt *attempt)
 	attempt->waited = false;
 }
 
+void
+jo_books_begin_try(JoTry *try, const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
+{
+	MemSet(try, 0, sizeof(JoTry));
+	try->job = job;
+	try->step = step;
+	try->document = jo_document_create(job, attempt->run_id, attempt->step,
+									   attempt->attempt, attempt->run_started_at);
+	if (attempt->item != JO_NO_ITEM)
+		jo_document_set_item(try->document, attempt->item, attempt->epoch);
+	try->run_id = attempt->run_id;
+	try->epoch = attempt->epoch;
+	try->item = attempt->item;
+	try->attempt = attempt->attempt;
+	try->started_at = attempt->started_at;
+	try->waited = attempt->waited;
+	try->wait = attempt->wait;
+	try->taken = JO_NOTHING_TAKEN;
+}
+
 /* When its first execution began, if it waited since. */
 static TimestampTz
 begun_at(const JoAttempt *attempt)

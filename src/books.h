@@ -10,6 +10,7 @@
 
 #include "defcache.h"
 #include "shmem.h"
+#include "steptry.h"
 #include "store.h"
 
 /* One try of a step, as its slot knows it. */
@@ -32,6 +33,10 @@ typedef struct JoAttempt
 } JoAttempt;
 
 extern void jo_books_attempt(const JoSlot *slot, JoAttempt *attempt);
+
+/* The step's execution in this attempt begins; the document is allocated in the current context. */
+extern void jo_books_begin_try(JoTry *try, const JoAttempt *attempt, JoCachedJob *job,
+							   const JoStepDef *step);
 
 /*
  * The step waits, for what *wait says: a row in wait, new or changed, and a timer

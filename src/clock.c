@@ -10,9 +10,19 @@
 
 #define LOG_INTERVAL_USEC (60 * USECS_PER_SEC)
 
+static TimestampTz held_at = 0;
+
+void
+jo_clock_hold(TimestampTz at)
+{
+	held_at = at;
+}
+
 TimestampTz
 jo_clock_now(void)
 {
+	if (held_at != 0)
+		return held_at;
 #ifdef JOBORCH_TEST
 	if (jo_shared != NULL)
 		return GetCurrentTimestamp() + jo_shared->clock_offset;

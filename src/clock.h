@@ -11,6 +11,12 @@
 /* Now, not the transaction's start. Raises nothing, takes no lock. */
 extern TimestampTz jo_clock_now(void);
 
+/*
+ * Holds the clock of this process at a time; 0: lets it go.  For runs that are tried
+ * out inside of one transaction.  Whoever holds it lets it go, also on an error.
+ */
+extern void jo_clock_hold(TimestampTz at);
+
 /* Milliseconds from now to a time, 0 if past, at most limit; for latch time-outs. */
 extern long jo_clock_ms_until(TimestampTz when, long limit);
 

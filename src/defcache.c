@@ -30,6 +30,7 @@ typedef struct CacheEntry
 static HTAB *cache = NULL;
 static int64 cache_bytes = 0;
 static uint64 cache_clock = 0;
+static int64 last_unsaved = 0;	/* number of the last definition that is no version */
 static JoCachedJob *latest = NULL;	/* runs of one job follow each other */
 static Oid	incarnation = InvalidOid;	/* of the extension whose versions these are */
 
@@ -61,12 +62,27 @@ raise_unreadable(int64 version_id, const JoFindings *findings)
 			 errhint("Save the job again with joborch.create_job().")));
 }
 
-/* Reads and parses into the current context, which becomes the job's. */
+/* Parses into the current context, which becomes the job's. */
 static JoCachedJob *
-load_job(int64 version_id)
+parse_job(int64 version_id, const char *json, const JoDefinitionHooks *hooks)
 {
 	JoCachedJob *job = palloc0(sizeof(JoCachedJob));
 	JoFindings	findings;
+
+	memset(&findings, 0, sizeof(findings));
+	job->definition = jo_definition_parse(json, strlen(json), hooks, &findings);
+	if (job->definition == NULL)
+		raise_unreadable(version_id, &findings);
+	job->version_id = version_id;
+	job->plans = palloc0(sizeof(struct JoSqlPlans *) * Max(job->definition->nsteps, 1));
+	return job;
+}
+
+/* Reads and parses a version. */
+static JoCachedJob *
+load_job(int64 version_id)
+{
+	JoCachedJob *job;
 	JoVersionRow version;
 	JoJobRow	row;
 	char	   *text;
@@ -76,20 +92,27 @@ load_job(int64 version_id)
 				(errcode(ERRCODE_JO_JOB_NOT_FOUND),
 				 errmsg("job version %lld does not exist", (long long) version_id)));
 	text = JsonbToCString(NULL, &version.definition->root, VARSIZE(version.definition));
-	memset(&findings, 0, sizeof(findings));
-	job->definition = jo_definition_parse(text, strlen(text), &jo_definition_hooks, &findings);
-	if (job->definition == NULL)
-		raise_unreadable(version_id, &findings);
+	job = parse_job(version_id, text, &jo_definition_hooks);
 	pfree(text);
 
-	job->version_id = version_id;
 	job->job_id = version.job_id;
 	job->version = version.version;
 	job->author = version.owner;
 	if (version.job_id != 0 && jo_store_job(version.job_id, jo_store_latest(), &row))
 		job->job_name = row.name;
-	job->plans = palloc0(sizeof(struct JoSqlPlans *) * Max(job->definition->nsteps, 1));
 	return job;
+}
+
+/* The context is the caller's until the job is whole, so that an error leaves nothing. */
+static void
+keep_job(JoCachedJob *job, MemoryContext context)
+{
+	CacheEntry *entry = hash_search(cache, &job->version_id, HASH_ENTER, NULL);
+
+	entry->job = job;
+	job->context = context;
+	MemoryContextSetParent(context, TopMemoryContext);
+	jo_defcache_account(job, MemoryContextMemAllocated(context, true));
 }
 
 /* The work of jo_defcache_get() when the version is not there yet. */
@@ -98,20 +121,13 @@ add_job(int64 version_id)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
-	CacheEntry *entry;
 	JoCachedJob *job;
 
-	/* under the caller's context until it is whole, so that an error leaves nothing */
 	context = AllocSetContextCreate(caller, "joborch definition", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
 	job = load_job(version_id);
-	job->context = context;
 	MemoryContextSwitchTo(caller);
-
-	entry = hash_search(cache, &version_id, HASH_ENTER, NULL);
-	entry->job = job;
-	MemoryContextSetParent(context, TopMemoryContext);
-	jo_defcache_account(job, MemoryContextMemAllocated(context, true));
+	keep_job(job, context);
 	return job;
 }
 
@@ -128,24 +144,50 @@ begin_incarnation(void)
 	cache_bytes = 0;
 }
 
+/* The table, made anew if the extension is. */
+static void
+open_cache(void)
+{
+	if (incarnation != jo_store_incarnation())
+		begin_incarnation();
+	if (cache == NULL)
+		create_cache();
+}
+
 JoCachedJob *
 jo_defcache_get(int64 version_id)
 {
 	CacheEntry *entry;
 
-	if (incarnation != jo_store_incarnation())
-		begin_incarnation();
+	open_cache();
 	if (latest != NULL && latest->version_id == version_id)
 	{
 		latest->last_use = ++cache_clock;
 		return latest;
 	}
-	if (cache == NULL)
-		create_cache();
 	entry = hash_search(cache, &version_id, HASH_FIND, NULL);
 	latest = entry != NULL ? entry->job : add_job(version_id);
 	latest->last_use = ++cache_clock;
 	return latest;
+}
+
+JoCachedJob *
+jo_defcache_enter(const char *json, const JoDefinitionHooks *hooks, const char *job_name, Oid author)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	JoCachedJob *job;
+
+	open_cache();
+	context = AllocSetContextCreate(caller, "joborch definition", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	job = parse_job(--last_unsaved, json, hooks);
+	job->author = author;
+	job->job_name = job_name != NULL ? pstrdup(job_name) : NULL;
+	job->unsaved = true;
+	MemoryContextSwitchTo(caller);
+	keep_job(job, context);
+	return job;
 }
 
 void
@@ -172,6 +214,17 @@ drop_job(JoCachedJob *job)
 	MemoryContextDelete(job->context);
 }
 
+/* One of an extension that is gone is left where it is, as begin_incarnation() says. */
+void
+jo_defcache_leave(JoCachedJob *job)
+{
+	CacheEntry *entry = cache != NULL ? hash_search(cache, &job->version_id, HASH_FIND, NULL) : NULL;
+
+	if (entry != NULL && entry->job == job)
+		drop_job(job);
+}
+
+/* NULL: none may go. */
 static JoCachedJob *
 find_oldest(void)
 {
@@ -182,7 +235,7 @@ find_oldest(void)
 	hash_seq_init(&scan, cache);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
-		if (oldest == NULL || entry->job->last_use < oldest->last_use)
+		if (!entry->job->unsaved && (oldest == NULL || entry->job->last_use < oldest->last_use))
 			oldest = entry->job;
 	}
 	return oldest;
@@ -197,7 +250,13 @@ jo_defcache_trim(void)
 	/* the newest stays, however large: it is most likely the next one as well */
 	while (hash_get_num_entries(cache) > MAX_ENTRIES ||
 		   (cache_bytes > MAX_BYTES && hash_get_num_entries(cache) > 1))
-		drop_job(find_oldest());
+	{
+		JoCachedJob *oldest = find_oldest();
+
+		if (oldest == NULL)
+			break;
+		drop_job(oldest);
+	}
 }
 
 /* A month counts 30 days and a day 24 hours; false on overflow. */

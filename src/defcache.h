@@ -22,6 +22,7 @@ typedef struct JoCachedJob
 	MemoryContext context;
 	Jsonb	   *vars;			/* document.c's: definition->vars, NULL until used */
 	HTAB	   *paths;			/* document.c's: compiled paths, NULL until used */
+	bool		unsaved;		/* from jo_defcache_enter(): not trimmed */
 	int64		bytes;			/* of context and plans, as far as accounted */
 	uint64		last_use;
 } JoCachedJob;
@@ -33,6 +34,15 @@ typedef struct JoCachedJob
  */
 extern JoCachedJob *jo_defcache_get(int64 version_id);
 extern void jo_defcache_trim(void);
+
+/*
+ * A definition that is no version of the tables, under a number that none has
+ * (below 0), by which jo_defcache_get() finds it until it is left.  json is checked
+ * already: raises ERRCODE_JO_INVALID_DEFINITION if it is wrong all the same.
+ */
+extern JoCachedJob *jo_defcache_enter(const char *json, const JoDefinitionHooks *hooks,
+									  const char *job_name, Oid author);
+extern void jo_defcache_leave(JoCachedJob *job);
 
 /* So many bytes were made for a cached job, or freed if negative, beside what it frees itself. */
 extern void jo_defcache_account(JoCachedJob *job, int64 bytes);

@@ -38,7 +38,8 @@ typedef enum JoStepType
 	JO_STEP_DELAY,
 	JO_STEP_WAIT_SIGNAL,
 	JO_STEP_WAIT_SQL,
-	JO_STEP_APPROVAL
+	JO_STEP_APPROVAL,
+	JO_STEP_OUTSIDE				/* acts outside of the database; its word says how */
 } JoStepType;
 
 /*
@@ -156,6 +157,7 @@ typedef struct JoStepDef
 	JoWaitDef  *wait;
 	JoCacheDef *cache;
 	JoConcurrencyDef *concurrency;
+	JoOutsideDef *outside;
 	int			nplans;			/* texts of SQL whose plans are kept: sql is 0, when 1, others from 2 */
 } JoStepDef;
 
@@ -249,6 +251,9 @@ typedef struct JoDefinitionHooks
 
 	/* written by a user: "outer", which only bodies have, is refused */
 	bool		from_user;
+
+	/* steps that act outside of the database are accepted: JO_STEP_OUTSIDE */
+	bool		outside;
 } JoDefinitionHooks;
 
 /*

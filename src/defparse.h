@@ -305,7 +305,10 @@ extern void jo_def_collect_steps(JoDefReader *reader);
 /* defstep.c */
 
 /* The type that a step says or means, NULL if that is none; reports nothing. */
-extern const JoStepKind *jo_def_find_kind(const cJSON *json);
+extern const JoStepKind *jo_def_find_kind(const JoDefReader *reader, const cJSON *json);
+
+/* Is it one of the keys that not only one type has? */
+extern bool jo_def_is_common_key(const char *key);
 extern void jo_def_read_step(JoDefReader *reader, JoStepDef *step);
 
 /* deflogic.c: condition switch parallel race join end; the rest as JoStepKind.read */
@@ -325,6 +328,9 @@ extern void jo_def_read_aggregate(JoDefReader *reader, const cJSON *json, const 
 extern void jo_def_read_filter(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
 extern void jo_def_read_set(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
 extern void jo_def_read_notify(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
+
+/* defoutside.c: what is not of the database */
+extern void jo_def_read_outside(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
 
 /* defwait.c: delay wait_signal wait_sql approval */
 extern void jo_def_read_delay(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);

@@ -170,7 +170,8 @@ jo_def_read_defaults(JoDefReader *reader, const cJSON *json, const JoPath *path)
 static bool
 takes_defaults(const JoStepKind *kind)
 {
-	return (kind->common & JO_KEY_RETRY) != 0 && kind->type <= JO_STEP_NOTIFY;
+	return (kind->common & JO_KEY_RETRY) != 0 &&
+		(kind->type <= JO_STEP_NOTIFY || kind->type == JO_STEP_OUTSIDE);
 }
 
 static void

@@ -106,6 +106,18 @@ static const JoStepKind kinds[] = {
 	{"approval", "an approval step", JO_STEP_APPROVAL, KEYS_OF_WAIT, approval_keys, jo_def_read_approval},
 };
 
+/* Accepted where outside steps are; what their own keys mean is not looked at. */
+static const JoStepKind outside_kinds[] = {
+	{"http", "an http step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+	{"webhook", "a webhook step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+	{"file_transfer", "a file_transfer step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+	{"email", "an email step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+	{"command", "a command step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+	{"script", "a script step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+	{"artifact", "an artifact step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+	{"external", "an external step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+};
+
 /* All words that "type" may be one day; those that kinds does not have are not built. */
 static const char *const type_words[] = {
 	"sql", "transform", "validate", "aggregate", "filter", "set", "condition", "switch",
@@ -137,14 +149,31 @@ jo_trigger_rule_name(JoTriggerRule rule)
 	return rule_words[rule];
 }
 
+bool
+jo_def_is_common_key(const char *key)
+{
+	for (int i = 0; i < (int) lengthof(common_keys); i++)
+		if (common_keys[i].bit != JO_KEY_SQL && strcmp(key, common_keys[i].key) == 0)
+			return true;
+	return jo_words_find(key, every_key) >= 0;
+}
+
 const JoStepKind *
-jo_def_find_kind(const cJSON *json)
+jo_def_find_kind(const JoDefReader *reader, const cJSON *json)
 {
 	const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "type");
+	int			noutside = reader->hooks->outside ? (int) lengthof(outside_kinds) : 0;
 
 	if (type == NULL)
-		return cJSON_GetObjectItemCaseSensitive(json, "sql") != NULL ||
-			cJSON_GetObjectItemCaseSensitive(json, "url") == NULL ? &kinds[0] : NULL;
+	{
+		if (cJSON_GetObjectItemCaseSensitive(json, "sql") != NULL ||
+			cJSON_GetObjectItemCaseSensitive(json, "url") == NULL)
+			return &kinds[0];
+		return noutside > 0 ? &outside_kinds[0] : NULL;
+	}
+	for (int i = 0; i < noutside; i++)
+		if (cJSON_IsString(type) && strcmp(type->valuestring, outside_kinds[i].word) == 0)
+			return &outside_kinds[i];
 	for (int i = 0; i < (int) lengthof(kinds); i++)
 		if (cJSON_IsString(type) && strcmp(type->valuestring, kinds[i].word) == 0)
 			return &kinds[i];
@@ -370,7 +399,8 @@ read_beginning(JoDefReader *reader, const JoStepSource *source, JoStepDef *step)
 	const cJSON *member;
 	JoPath		at;
 
-	check_step_keys(reader, json, source->path, source->kind);
+	if (source->kind->type != JO_STEP_OUTSIDE)
+		check_step_keys(reader, json, source->path, source->kind);
 	read_trigger_rule(reader, json, source->path, step);
 	if ((member = jo_def_get(json, source->path, "when", &at)) != NULL)
 		jo_def_read_condition(reader, member, &at, &step->when, 1, 0);
@@ -493,7 +523,7 @@ jo_def_read_step(JoDefReader *reader, JoStepDef *step)
 	if (source->kind == NULL)
 	{
 		/* a compensation of a type that it cannot have was told before */
-		if (jo_def_find_kind(source->json) == NULL)
+		if (jo_def_find_kind(reader, source->json) == NULL)
 			report_type(reader, source);
 		return;
 	}

@@ -388,6 +388,7 @@ jo_docroots_get(JoDocument *document, JoRoot root)
 			break;
 		case JO_ROOT_STEPS:
 		case JO_ROOT_PREVIOUS:
+		case JO_ROOT_SECRET:
 			break;
 	}
 	elog(ERROR, "unexpected root %d of a run document", (int) root);

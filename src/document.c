@@ -179,6 +179,9 @@ find_value(JoDocument *document, const JoTemplate *template)
 			if (strcmp(path, ".\"id\"") == 0)
 				return make_int(document->run_id);
 			break;
+		case JO_ROOT_SECRET:
+			/* only its name is for rows and reports */
+			return make_string(template->source);
 		default:
 			break;
 	}

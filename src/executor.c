@@ -24,7 +24,6 @@
 #include "admit.h"
 #include "books.h"
 #include "clock.h"
-#include "commands/trigger.h"
 #include "debugpoint.h"
 #include "document.h"
 #include "errors.h"
@@ -32,7 +31,6 @@
 #include "failure.h"
 #include "guc.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "pgstat.h"
 #include "rights.h"
 #include "session.h"
@@ -164,17 +162,6 @@ check_run_as(const JoCachedJob *job, const JoStepDef *step)
 			 errdetail("The role to whom the definition belongs is not a member of it.")));
 }
 
-/* Deferred constraints belong to the step: fire them as its owner, before the books. */
-static void
-fire_deferred(void)
-{
-	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
-
-	statement->constraints = NIL;
-	statement->deferred = false;
-	AfterTriggerSetState(statement);
-}
-
 /* What waits holds no process: its time-out is a timer. */
 static void
 begin_timeout(const JoStepDef *step)
@@ -196,47 +183,6 @@ end_timeout(const JoStepDef *step)
 	disable_timeout(overstay, false);
 }
 
-/* `when`, asked once: not again of a step that waited, nor of each item. */
-static bool
-is_wanted(JoCachedJob *job, const JoStepDef *step, JoDocument *document)
-{
-	if (step->when.path != NULL)
-		return jo_document_predicate(document, step->when.path, &step->when.refs);
-	if (step->when.sql != NULL)
-		return jo_sqlstep_condition(job, step, document);
-	return true;
-}
-
-/* A step's own "output": a template over the document and its result. */
-static Jsonb *
-shape_output(const JoStepDef *step, JoDocument *document, Jsonb *result)
-{
-	if (step->output == NULL)
-		return result;
-	jo_document_set_result(document, result);
-	return jo_document_render(document, step->output);
-}
-
-static void
-begin_try(JoTry *try, const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
-{
-	MemSet(try, 0, sizeof(JoTry));
-	try->job = job;
-	try->step = step;
-	try->document = jo_document_create(job, attempt->run_id, attempt->step,
-									   attempt->attempt, attempt->run_started_at);
-	if (attempt->item != JO_NO_ITEM)
-		jo_document_set_item(try->document, attempt->item, attempt->epoch);
-	try->run_id = attempt->run_id;
-	try->epoch = attempt->epoch;
-	try->item = attempt->item;
-	try->attempt = attempt->attempt;
-	try->started_at = attempt->started_at;
-	try->waited = attempt->waited;
-	try->wait = attempt->wait;
-	try->taken = JO_NOTHING_TAKEN;
-}
-
 /* The step's own work, and its deferred triggers, under its time-out. */
 static JoVerdict
 execute(JoTry *try)
@@ -245,11 +191,11 @@ execute(JoTry *try)
 
 	jo_notices_begin();
 	if (!try->waited && try->item == JO_NO_ITEM &&
-		!is_wanted(try->job, try->step, try->document))
+		!jo_step_is_wanted(try))
 		return JO_VERDICT_SKIPPED;
 	in_step = true;
 	verdict = jo_step_execute(try);
-	fire_deferred();
+	jo_step_fire_deferred();
 	in_step = false;
 	return verdict;
 }
@@ -282,7 +228,7 @@ run_in_transaction(JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	JoTry		try;
 	JoVerdict	verdict;
 
-	begin_try(&try, attempt, job, step);
+	jo_books_begin_try(&try, attempt, job, step);
 	begin_timeout(step);
 	verdict = execute(&try);
 	end_timeout(step);
@@ -291,7 +237,7 @@ run_in_transaction(JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	switch (verdict)
 	{
 		case JO_VERDICT_COMPLETED:
-			try.output = shape_output(step, try.document, try.output);
+			try.output = jo_step_shape(&try, try.output);
 			JO_DEBUG_POINT("executor-before-books");
 			jo_stepwrite_end(attempt, job, JO_STEP_COMPLETED, try.output, jo_notices_end());
 			break;
@@ -323,8 +269,8 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	Jsonb	   *output;
 	MemoryContext old;
 
-	begin_try(&try, attempt, job, step);
-	if (try.item == JO_NO_ITEM && !is_wanted(job, step, try.document))
+	jo_books_begin_try(&try, attempt, job, step);
+	if (try.item == JO_NO_ITEM && !jo_step_is_wanted(&try))
 	{
 		jo_stepwrite_end(attempt, job, JO_STEP_SKIPPED, NULL, NULL);
 		jo_txn_commit();
@@ -345,7 +291,7 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	old = MemoryContextSwitchTo(step_context);
 	jo_txn_begin();
 	MemoryContextSwitchTo(step_context);
-	begin_try(&try, attempt, job, step);
+	jo_books_begin_try(&try, attempt, job, step);
 	jo_txn_commit();
 	MemoryContextSwitchTo(step_context);
 	jo_notices_begin();
@@ -359,7 +305,7 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	jo_txn_begin();
 	try.output = output;
 	jo_step_keep(&try);
-	output = shape_output(step, try.document, output);
+	output = jo_step_shape(&try, output);
 	jo_stepwrite_end(&traced, job, JO_STEP_COMPLETED, output, jo_notices_end());
 	jo_txn_commit();
 }
@@ -474,11 +420,7 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 		if (sqlstate == ERRCODE_QUERY_CANCELED && timed_out(attempt, step))
 		{
 			sqlstate = ERRCODE_JO_STEP_TIMEOUT;
-			failure = jo_failure_make(sqlstate,
-									  psprintf("step \"%s\" timed out after " INT64_FORMAT " ms",
-											   step->name, step->timeout / 1000),
-									  error->context ? psprintf("%s", error->context) : NULL,
-									  "Raise the step's \"timeout\" or make its statement faster.");
+			failure = jo_step_cut_off(step, error->context);
 		}
 		else
 			failure = jo_failure_from_error(error);

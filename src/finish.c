@@ -94,28 +94,34 @@ run_error(const JoActiveRun *run)
 	return jo_failure_with_step(row.error, job->definition->steps[run->failed_step].shown);
 }
 
+void
+jo_finish_describe(const JoActiveRun *run, JoEndRow *row)
+{
+	MemSet(row, 0, sizeof(JoEndRow));
+	row->run_id = run->run_id;
+	row->status = jo_active_end_status(run);
+	row->epoch = run->epoch;
+	row->started_at = run->started_at;
+	row->finished_at = jo_clock_now();
+	row->completed = run->ncompleted;
+	row->failed = run->nfailed;
+	row->skipped = run->nskipped;
+	if (row->status == JO_RUN_COMPLETED && run->shape->has_output)
+	{
+		row->output = render_output(run, &row->error);
+		if (row->error != NULL)
+			row->status = JO_RUN_FAILED;
+	}
+	else if (row->status == JO_RUN_FAILED)
+		row->error = run_error(run);
+}
+
 static Verdict
 write_end(JoActiveRun *run, char *status)
 {
-	JoEndRow	row = {
-		.run_id = run->run_id,
-		.status = jo_active_end_status(run),
-		.epoch = run->epoch,
-		.started_at = run->started_at,
-		.finished_at = jo_clock_now(),
-		.completed = run->ncompleted,
-		.failed = run->nfailed,
-		.skipped = run->nskipped,
-	};
+	JoEndRow	row;
 
-	if (row.status == JO_RUN_COMPLETED && run->shape->has_output)
-	{
-		row.output = render_output(run, &row.error);
-		if (row.error != NULL)
-			row.status = JO_RUN_FAILED;
-	}
-	else if (row.status == JO_RUN_FAILED)
-		row.error = run_error(run);
+	jo_finish_describe(run, &row);
 	if (!jo_store_end_run(&run->live_tid, &row))
 		return VERDICT_LATER;
 	if (run->shape->timeout > 0 || row.status != JO_RUN_COMPLETED)

@@ -8,6 +8,13 @@
 #define JO_FINISH_H
 
 #include "shmem.h"
+#include "store.h"
+
+/*
+ * What is written as the end of a run that is done: its status, numbers, output or
+ * error.  Needs a transaction; the run may be in memory of the caller's own.
+ */
+extern void jo_finish_describe(const JoActiveRun *run, JoEndRow *row);
 
 /*
  * Looks at every run in the database's todo list: writes the ends of those that

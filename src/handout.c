@@ -232,6 +232,12 @@ is_held_back(const JoActiveRun *run, const JoStepState *state, const JoStepState
 	return false;
 }
 
+bool
+jo_handout_holds_back(const JoActiveRun *run, const JoStepState *state)
+{
+	return run->shape->has_limits && is_held_back(run, state, NULL);
+}
+
 /* No list is free, or its container's limit is reached: stays fresh. */
 static void
 keep_fresh(JoActiveRun *run, JoStepState *state)

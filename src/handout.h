@@ -36,6 +36,9 @@ extern void jo_classes_forget(Oid dboid);
 extern JoStepState *jo_handout_publish(JoDatabase *database, JoActiveRun *run,
 									   const JoClass *self, JoWakeList *wakes);
 
+/* Must a fresh step wait until others of a container around it are over? */
+extern bool jo_handout_holds_back(const JoActiveRun *run, const JoStepState *state);
+
 /* The next step of a class, by priority and age; NULL: none. */
 extern JoStepState *jo_handout_pop(JoClass *class);
 

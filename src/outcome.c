@@ -103,9 +103,9 @@ jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr
 	jo_active_remove(run);
 }
 
-static void
-apply_to_step(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32 taken,
-			  TimestampTz timer_due)
+void
+jo_outcome_change(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32 taken,
+				  TimestampTz timer_due)
 {
 	bool		woken = state->woken;
 
@@ -170,9 +170,8 @@ is_stopped(const JoActiveRun *run)
 		(run->timed_out && run->phase == JO_PHASE_MAIN);
 }
 
-/* Stops what is to be stopped, before anything is handed out. */
-static void
-stop_steps(JoActiveRun *run)
+void
+jo_outcome_stop(JoActiveRun *run)
 {
 	bool		stop = is_stopped(run) && run->phase_unresolved > 0;
 
@@ -196,7 +195,7 @@ jo_outcome_settle(JoDatabase *database, JoActiveRun *run, const JoClass *self, J
 		jo_handout_withdraw(run);
 	else
 	{
-		stop_steps(run);
+		jo_outcome_stop(run);
 		if (run->shape->has_items)
 			jo_items_refill(run);
 		kept = jo_handout_publish(database, run, self, wakes);
@@ -247,7 +246,7 @@ jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool chain, JoWakeList *wak
 	slot->ended_run = false;
 	slot->cancel_token = 0;
 
-	apply_to_step(run, state, outcome, slot->taken, slot->timer_due);
+	jo_outcome_change(run, state, outcome, slot->taken, slot->timer_due);
 	if ((outcome == JO_OUTCOME_RETRY || outcome == JO_OUTCOME_WAIT) && slot->timer_due != 0)
 		jo_shmem_announce_timer(database, slot->timer_due);
 	if (told[outcome] != 0)

@@ -26,6 +26,13 @@ extern JoStepState *jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool ch
 extern JoStepState *jo_outcome_settle(JoDatabase *database, JoActiveRun *run,
 									  const JoClass *self, JoWakeList *wakes);
 
+/* What an outcome makes of a step that was being executed, and of those that depend on it. */
+extern void jo_outcome_change(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32 taken,
+							  TimestampTz timer_due);
+
+/* After it: what is not to begin, or go on, any more is stopped. */
+extern void jo_outcome_stop(JoActiveRun *run);
+
 /* The run's end is written: tells it, also to a parent that waits for it, and forgets the run. */
 extern void jo_outcome_ended(JoDatabase *database, JoActiveRun *run, char status, XLogRecPtr lsn,
 							 JoWakeList *wakes);

@@ -156,6 +156,12 @@ typedef struct JoWaitDef
 	JoOnTimeout on_reject;		/* approval: fail, skip or continue */
 } JoWaitDef;
 
+/* http, webhook, ...: what such a step is told, as it is written */
+typedef struct JoOutsideDef
+{
+	JoValue    *parameters;		/* an object */
+} JoOutsideDef;
+
 /* Not more than so many with the same key at a time; of a step or a job. */
 typedef struct JoConcurrencyDef
 {

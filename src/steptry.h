@@ -55,6 +55,18 @@ typedef struct JoTry
  */
 extern JoVerdict jo_step_execute(JoTry *try);
 
+/* `when`, asked once: not again of a step that waited, nor of each item. */
+extern bool jo_step_is_wanted(JoTry *try);
+
+/* The step's own "output": a template over the document and its result. */
+extern Jsonb *jo_step_shape(JoTry *try, Jsonb *result);
+
+/* Deferred constraints belong to the step: fires them as its owner, before the books. */
+extern void jo_step_fire_deferred(void);
+
+/* The error of a step that was cut off by its "timeout"; context NULL: not known. */
+extern Jsonb *jo_step_cut_off(const JoStepDef *step, const char *context);
+
 /*
  * "cache", also for what does not go through jo_step_execute(), which calls them
  * itself: true when the output of a run before is taken instead (try->output);

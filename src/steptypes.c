@@ -26,6 +26,18 @@ typedef struct StepTypeRow
 	bool		waits;			/* WHOLE and EACH may say JO_VERDICT_WAIT */
 } StepTypeRow;
 
+/* Only test_run() reads definitions with such steps, and asks for a stub before it comes here. */
+static JoVerdict
+raise_outside(JoTry *try)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s acts outside of the database", jo_document_place(try->document)),
+			 errdetail("Its type is \"%s\".", try->step->word),
+			 errhint("Give test_run() a stub for it.")));
+	return JO_VERDICT_FAILED;	/* not reached */
+}
+
 static const StepTypeRow types[] = {
 	[JO_STEP_SQL] = {.whole = jo_step_sql},
 	[JO_STEP_TRANSFORM] = {.whole = jo_step_transform},
@@ -45,7 +57,8 @@ static const StepTypeRow types[] = {
 	[JO_STEP_DELAY] = {.whole = jo_step_delay,.waits = true},
 	[JO_STEP_WAIT_SIGNAL] = {.whole = jo_step_wait_signal,.waits = true},
 	[JO_STEP_WAIT_SQL] = {.whole = jo_step_wait_sql,.waits = true},
-	[JO_STEP_APPROVAL] = {.whole = jo_step_approval,.waits = true}
+	[JO_STEP_APPROVAL] = {.whole = jo_step_approval,.waits = true},
+	[JO_STEP_OUTSIDE] = {.whole = raise_outside}
 };
 
 bool

@@ -22,7 +22,7 @@ typedef struct Cursor
 /* In the order of JoRoot. */
 static const char *const root_names[] = {
 	"input", "vars", "steps", "previous", "run", "job", "schedule", "result", "item", "item_index",
-	"iteration", "value", NULL
+	"iteration", "value", "secret", NULL
 };
 
 /* What a template may read, for its message. */
@@ -147,7 +147,7 @@ jo_template_find_end(const char *p, const char *end)
 bool
 jo_template_is_root(const char *word)
 {
-	return jo_words_find(word, root_names) >= 0 || strcmp(word, "secret") == 0;
+	return jo_words_find(word, root_names) >= 0;
 }
 
 static bool
@@ -197,8 +197,11 @@ jo_template_find_root(const char *word, bool in_path, const JoTemplateScope *sco
 		return true;
 	}
 	if (strcmp(word, "secret") == 0)
-		return jo_template_refuse(fault, "unknown_reference", NULL,
-								  "secrets are only for network steps");
+	{
+		ref->root = JO_ROOT_SECRET;
+		return (!in_path && scope != NULL && scope->secret) ||
+			jo_template_refuse(fault, "unknown_reference", NULL, "secrets are only for network steps");
+	}
 	if (found < 0 || jo_words_find(word, allowed) < 0)
 	{
 		char	   *hint = jo_words_suggest(word, allowed);

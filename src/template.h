@@ -24,7 +24,8 @@ typedef enum JoRoot
 	JO_ROOT_ITEM,				/* foreach: the element; ref.alias if it is read by its second name */
 	JO_ROOT_ITEM_INDEX,
 	JO_ROOT_ITERATION,			/* loop */
-	JO_ROOT_VALUE				/* only in a rule: what is validated */
+	JO_ROOT_VALUE,				/* only in a rule: what is validated */
+	JO_ROOT_SECRET				/* only in what a step tells others: never in a document */
 } JoRoot;
 
 typedef enum JoFilterKind

@@ -222,6 +222,22 @@ jo_validate_or_raise(Jsonb *json)
 	return definition;
 }
 
+char *
+jo_validate_for_test(Jsonb *definition)
+{
+	JoDefinitionHooks test_hooks = hooks;
+	JoFindings	findings;
+	const char *native;
+
+	memset(&findings, 0, sizeof(findings));
+	test_hooks.from_user = true;
+	test_hooks.outside = true;
+	native = jo_visual_to_native(JsonbToCString(NULL, &definition->root, VARSIZE(definition)), &findings);
+	if (native == NULL || jo_definition_parse(native, strlen(native), &test_hooks, &findings) == NULL)
+		jo_raise_findings(&findings);
+	return pstrdup(native);
+}
+
 /* ---- SQL entries ---- */
 
 static ValidateMode

@@ -21,4 +21,10 @@ extern void jo_raise_findings(const JoFindings *findings);
 /* As jo_validate(), but errors raise so. */
 extern JoDefinition *jo_validate_or_raise(Jsonb *definition);
 
+/*
+ * As jo_validate_or_raise(), of a definition that is only to be tried out: it may have
+ * steps of types that act outside of the database.  Returns its native text.
+ */
+extern char *jo_validate_for_test(Jsonb *definition);
+
 #endif

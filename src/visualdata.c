@@ -95,7 +95,8 @@ add_named_steps(JoVisual *visual, JoVisualNode *node, const char *script, String
 		data.output = "output";
 		template = jo_visual_data_template(&place, &data);
 		if (template != NULL)
-			add_variable(&steps, other->id, psprintf("{\"output\":\"{{ %s }}\"}", template));
+			add_variable(&steps, other->id,
+						 psprintf("{\"output\":%s}", jo_visual_string(psprintf("{{ %s }}", template))));
 	}
 	if (steps.len > 0)
 		add_variable(buf, "steps", psprintf("{%s}", steps.data));
@@ -137,7 +138,7 @@ read_variables(JoVisual *visual, JoVisualNode *node, const char *script)
 		place.key = data->input;
 		template = jo_visual_data_template(&place, data);
 		if (template != NULL)
-			add_variable(&buf, data->input, psprintf("\"{{ %s }}\"", template));
+			add_variable(&buf, data->input, jo_visual_string(psprintf("{{ %s }}", template)));
 	}
 	add_named_steps(visual, node, script, &buf);
 	return buf.len > 0 ? psprintf("{%s}", buf.data) : NULL;
@@ -445,10 +446,10 @@ jo_visual_aggregate(JoVisual *visual, JoVisualNode *node)
 	static const char *const group_names[] = {"group_by", "groupBy", NULL};
 	static const char *const aggregate_names[] = {"aggregations", "aggregates", "operations", NULL};
 	static const char *const function_names[] = {"aggregation", "aggregation_type", "operation", "function", NULL};
+	static const char *const functions[] = {"count", "sum", "min", "max", "avg", NULL};
 	const cJSON *groups = jo_visual_take(visual, node, group_names, NULL);
-	const char *key;
 	const cJSON *list = jo_visual_take(visual, node, aggregate_names, NULL);
-	const cJSON *single = jo_visual_take(visual, node, function_names, &key);
+	const char *single = jo_visual_word(visual, node, function_names, functions, NULL);
 	const cJSON *field = jo_visual_take1(visual, node, "field");
 	const cJSON *child;
 	StringInfoData keys;
@@ -469,10 +470,9 @@ jo_visual_aggregate(JoVisual *visual, JoVisualNode *node)
 	}
 	cJSON_ArrayForEach(child, list)
 		add_aggregate(visual, node, child, &aggregates);
-	if (cJSON_IsString(single))
+	if (single != NULL)
 	{
-		appendStringInfo(&aggregates, "%s\"%s\":{\"op\":\"%s\"", aggregates.len > 0 ? "," : "",
-						 single->valuestring, single->valuestring);
+		appendStringInfo(&aggregates, "%s\"%s\":{\"op\":\"%s\"", aggregates.len > 0 ? "," : "", single, single);
 		if (cJSON_IsString(field))
 			appendStringInfo(&aggregates, ",\"path\":%s", jo_visual_string(path_in_item(field->valuestring)));
 		appendStringInfoChar(&aggregates, '}');

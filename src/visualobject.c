@@ -149,7 +149,7 @@ jo_visual_object(JoVisual *visual, JoVisualNode *node, const char *key, const ch
 	Members		members;
 	char	   *object;
 
-	if (input != NULL && (strncmp(input, "\"{{ ", 4) != 0 || strstr(input + 4, "{{") != NULL))
+	if (input != NULL && (strncmp(input, "\"{{ ", 4) != 0 || strpbrk(input + 4, "{\\") != NULL))
 		return NULL;
 	memset(&members, 0, sizeof(members));
 	initStringInfo(&members.list);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Each function and view that users see has its section in doc/functions/*.md or doc/views.md, and the other
-# way round; a section of a setting, error or file that a page links to is there.
+# way round; each type of step has its page in doc/steps, with the sections that all of them have and an
+# example that is run; a section of a setting, error or file that a page links to is there.
 compare()
 {
   diff <(sort -u <<<"$1") <(sort -u <<<"$2") |
@@ -14,13 +15,24 @@ compare \
   "$(sed -nE 's/^CREATE VIEW joborch\.([a-z_]+) .*/\1/p' sql/extension/*.sql)" \
   "$(sed -nE 's/^##+ `([a-z_]+)`$/\1/p' doc/views.md)" doc/views.md
 
+# those of JO_STEP_OUTSIDE are for tests only
+types=$(grep -v JO_STEP_OUTSIDE src/defstep.c | sed -nE 's/^\t\{"([a-z_]+)", "an? [A-Za-z_]+ step", JO_STEP_.*/\1/p')
+[ -n "$types" ] || { echo "src/defstep.c: no types of steps found"; bad=1; }
+diff <(sort <<<"$types") <(basename -s .md doc/steps/*.md | sort) |
+  sed -n 's|^< \(.*\)|the step type \1 has no page in doc/steps|p; s|^> \(.*\)|doc/steps/\1.md: there is no such type of step|p' | grep . && bad=1
+for page in doc/steps/*.md; do
+  for part in '## Keys' '## Output' '## Errors' '## Cost' '<!-- run -->'; do
+    grep -qxF -- "$part" "$page" || { echo "$page: has no \"$part\""; bad=1; }
+  done
+done
+
 # What a heading's link is called: lower case, without punctuation, blanks as hyphens.
 anchors()
 {
   sed -n '/^```/,/^```/d; s/^##* //p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'
 }
 
-for page in *.md doc/*.md doc/functions/*.md src/*.md; do
+for page in *.md doc/*.md doc/functions/*.md doc/steps/*.md src/*.md; do
   [ -e "$page" ] || continue
   [ "${page%/*}" != doc/functions ] || [ "$(wc -l <"$page")" -le 400 ] || { echo "$page: over 400 lines"; bad=1; }
   for link in $(sed '/^```/,/^```/d' "$page" | grep -oE '\]\([^)# ]*(#[^) ]*)?\)' | sed 's/^](\(.*\))$/\1/' | sort -u); do

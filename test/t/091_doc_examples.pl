@@ -17,7 +17,7 @@ use JoborchTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my @pages = (glob('doc/*.md'), glob('doc/functions/*.md'));
+my @pages = (glob('doc/*.md'), glob('doc/functions/*.md'), glob('doc/steps/*.md'));
 my $node = joborch_node('doc_examples');
 my @psql = ($node->installed_command('psql'), '-X', '-v', 'SHOW_CONTEXT=never', '-P', 'pager=off');
 

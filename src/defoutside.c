@@ -1,0 +1,40 @@
+/*
+ * defoutside.c
+ *		Steps that act outside of the database: what they are told.
+ *
+ * Only test_run() reads them so far (JoDefinitionHooks.outside): it answers them by
+ * stubs and shows what they would have been told.  So their own keys are kept as they
+ * are, with the templates in them.  A leaf.
+ */
+#include "defparse.h"
+
+#include <string.h>
+
+void
+jo_def_read_outside(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step)
+{
+	JoValue    *parameters = palloc0(sizeof(JoValue));
+	int			capacity = cJSON_GetArraySize(json) + 1;
+	const cJSON *child;
+
+	reader->scope.secret = true;
+	parameters->kind = JO_VALUE_OBJECT;
+	parameters->keys = palloc(capacity * sizeof(char *));
+	parameters->values = palloc(capacity * sizeof(JoValue));
+	cJSON_ArrayForEach(child, json)
+	{
+		JoPath		at = {path, child->string, 0};
+		JoValue    *value;
+
+		if (jo_def_is_common_key(child->string))
+			continue;
+		value = jo_def_read_template(reader, child, &at, 0);
+		if (value == NULL)
+			continue;
+		parameters->keys[parameters->n] = pstrdup(child->string);
+		parameters->values[parameters->n++] = *value;
+	}
+	reader->scope.secret = false;
+	step->outside = palloc0(sizeof(JoOutsideDef));
+	step->outside->parameters = parameters;
+}
