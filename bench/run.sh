@@ -1,7 +1,7 @@
 #!/bin/bash
 # The measures, as one table: bench/run.sh [measure ...]
 #
-#   one-step insert-step chain fan latency old-snapshot history backlog wal cpu memory idle
+#   one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle
 #
 # SCALE=10 makes every size a tenth.  All run on a private server with default
 # settings but for memory (bench.conf).  The floor is pgbench's single-row INSERT
@@ -10,7 +10,7 @@
 
 . "$(dirname "$0")/../scripts/common.sh"
 
-all="one-step insert-step chain fan latency old-snapshot history backlog wal cpu memory idle"
+all="one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle"
 chosen=${*:-$all}
 scale=${SCALE:-1}
 floor_seconds=4
@@ -80,6 +80,8 @@ run_insert_step() { measure_ratio "one-step runs, INSERT" insert "$(sized 100000
 run_chain() { measure_ratio "steps of 10-step chains" chain "$(sized 10000)" 10 1.5 3; }
 run_fan() { measure_ratio "steps of 1 - 100 - 1 fans" fan "$(sized 1000)" 102 1.0 2; }
 
+run_items() { measure_ratio "items of a foreach of 10000" items "$((10 / (scale > 5 ? 5 : scale)))" 10000 1.0 2; }
+
 run_latency()
 {
   local p50 p99 n
@@ -92,6 +94,72 @@ run_latency()
     FROM (SELECT extract(epoch FROM seen.at - sent.at) * 1000 AS d FROM seen JOIN sent USING (run) ORDER BY run OFFSET 10) x")
   row "commit of start() to step begins, p50" "$p50 ms" "$n samples" "$p50" 1 0.1 -
   row "commit of start() to step begins, p99" "$p99 ms" "$n samples" "$p99" 5 1 -
+}
+
+# signal_rows TITLE: of the signals that measure_signals sent last.
+signal_rows()
+{
+  local p50 p99 n
+
+  read -r p50 p99 n < <(db -F ' ' -c "SELECT round((percentile_cont(0.5) WITHIN GROUP (ORDER BY d))::numeric, 2),
+      round((percentile_cont(0.99) WITHIN GROUP (ORDER BY d))::numeric, 2), count(*)
+    FROM (SELECT extract(epoch FROM s.finished_at - sent.at) * 1000 AS d
+      FROM joborch_internal.step s JOIN sent ON sent.run = s.run_id ORDER BY sent.run OFFSET 10) x")
+  row "$1, p50" "$p50 ms" "$n samples" "$p50" 1 0.3 -
+  row "$1, p99" "$p99 ms" "$n samples" "$p99" 5 1 -
+}
+
+# What waits is in no memory and holds no process; the first signal after a restart finds its run all the same.
+run_signal()
+{
+  local n many begun left
+
+  n=$(sized 310)
+  many=$(sized 10000)
+  fresh_bench
+  db -c "CALL measure_signals($n)"
+  signal_rows "commit of signal_run() to end of the step"
+  db -c "CALL begin_waiting($many)" -c "CALL measure_signals($n)"
+  signal_rows "the same while $many others wait"
+  db -c "ALTER SYSTEM SET joborch.executor_idle_timeout = '1s'" -c "SELECT pg_reload_conf()" >/dev/null
+  sleep 4
+  left=$(joborch_pids executor | wc -l)
+  row "executors that $many waiting runs hold" "$left" "" "$left" 0 0 -
+  db -c "ALTER SYSTEM RESET joborch.executor_idle_timeout"
+  server_stop
+  begun=$(date +%s%N)
+  server_start "$work/src/bench/bench.conf"
+  db -c "CALL measure_signals(1)"
+  row "restart while $many wait, to the first signal taken" "$((($(date +%s%N) - begun) / 1000000)) ms" "" "" "" "" -
+}
+
+# Milliseconds that the one step of a run of a job takes, the shortest of five.
+step_ms()
+{
+  db -c "CALL measure_size('$1', $2)"
+  db -c "SELECT round(min(extract(epoch FROM finished_at - started_at)) * 1000, 2)
+    FROM (SELECT finished_at, started_at FROM joborch_internal.step ORDER BY run_id DESC LIMIT 5) x"
+}
+
+# curve TITLE JOB SIZE: the step's time at one, two and four times a size; the figure is 1 where it is linear.
+curve()
+{
+  local one two four
+
+  one=$(step_ms "$2" "$3")
+  two=$(step_ms "$2" $(($3 * 2)))
+  four=$(step_ms "$2" $(($3 * 4)))
+  row "$1" "$one, $two, $four ms" "1, 2, 4 times $3" "$(calc %.2f "$four / 4 / $one")" 1.5 1.1 -
+}
+
+run_large()
+{
+  fresh_bench
+  db -c "ALTER SYSTEM SET joborch.max_input = '64MB'" -c "ALTER SYSTEM SET joborch.max_inline_result = '64MB'" -c "SELECT pg_reload_conf()" >/dev/null
+  curve "expressions nested in each other" nested 250
+  curve "expressions beside each other" many 2500
+  curve "a document of so many kB, read by a path" document 2560
+  db -c "ALTER SYSTEM RESET joborch.max_input" -c "ALTER SYSTEM RESET joborch.max_inline_result" -c "SELECT pg_reload_conf()" >/dev/null
 }
 
 # Speed of the runs FROM .. TO (by order of their end) of the last measure, a second.

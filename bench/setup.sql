@@ -66,3 +66,69 @@ BEGIN
 		PERFORM pg_sleep(0.012);
 	END LOOP;
 END $$;
+
+-- ---- what waits, and what is large ----
+
+SELECT joborch.create_job('items', '{"steps": [{"name": "s", "sql": "SELECT 1",
+	"foreach": {"items": {"sql": "SELECT i FROM generate_series(1, 10000) AS i"}}}]}');
+SELECT joborch.create_job('waiting', '{"steps": [{"name": "s", "type": "wait_signal", "signal": "go"}]}');
+
+CREATE PROCEDURE begin_waiting(n integer) LANGUAGE plpgsql AS $$
+DECLARE
+	v_last bigint;
+BEGIN
+	SELECT max(id) INTO v_last FROM joborch.start_many('waiting', n) AS id;
+	COMMIT;
+	WHILE (SELECT count(*) FROM joborch_internal.wait WHERE run_id > v_last - n) < n LOOP
+		COMMIT;
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+END $$;
+
+CREATE PROCEDURE measure_signals(n integer) LANGUAGE plpgsql AS $$
+DECLARE
+	v_run bigint;
+BEGIN
+	TRUNCATE sent;
+	CALL begin_waiting(n);
+	PERFORM pg_sleep(0.1);
+	FOR v_run IN SELECT w.run_id FROM joborch_internal.wait w ORDER BY w.run_id DESC LIMIT n LOOP
+		PERFORM joborch.signal_run(v_run, 'go');
+		COMMIT;
+		INSERT INTO sent VALUES (v_run, clock_timestamp());
+		COMMIT;
+		PERFORM pg_sleep(0.012);
+	END LOOP;
+	WHILE EXISTS (SELECT FROM sent JOIN joborch_internal.live l ON l.run_id = sent.run) LOOP
+		COMMIT;
+		PERFORM pg_sleep(0.005);
+	END LOOP;
+END $$;
+
+-- Five runs of a step that deals with so many of something.
+CREATE PROCEDURE measure_size(kind text, size integer) LANGUAGE plpgsql AS $$
+DECLARE
+	v_input jsonb := '{"a": 1}';
+	v_step jsonb := CASE kind
+		WHEN 'nested' THEN jsonb_build_object('path', repeat('(', size) || '$.input.a' || repeat(' + 1)', size))
+		WHEN 'many' THEN jsonb_build_object('value', (SELECT jsonb_agg('{{ input.a }}'::text) FROM generate_series(1, size)))
+		WHEN 'document' THEN jsonb_build_object('path', '$.input.list.size()')
+	END;
+	v_run bigint;
+BEGIN
+	IF kind = 'document' THEN
+		v_input := (SELECT jsonb_build_object('list', jsonb_agg(jsonb_build_object('n', i, 'text', md5(i::text)))) FROM generate_series(1, size * 16) AS i);
+	END IF;
+	FOR i IN 1 .. 5 LOOP
+		v_run := joborch.start_definition(jsonb_build_object('steps', jsonb_build_array(v_step || '{"name": "s", "type": "transform"}')), v_input);
+		COMMIT;
+		WHILE EXISTS (SELECT FROM joborch_internal.live WHERE run_id = v_run) LOOP
+			COMMIT;
+			PERFORM pg_sleep(0.005);
+		END LOOP;
+		IF joborch.run_status(v_run) <> 'completed' THEN
+			RAISE EXCEPTION 'the run for % is %', kind, joborch.run_status(v_run)
+				USING DETAIL = (SELECT error::text FROM joborch.job_runs r WHERE r.run_id = v_run);
+		END IF;
+	END LOOP;
+END $$;

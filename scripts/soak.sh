@@ -20,6 +20,16 @@ fresh_soak()
     'name', s, 'sql', format('INSERT INTO effect VALUES ({{ run.id }}::bigint, %L)', s)))) FROM unnest('{a,b,c}'::text[]) s))" >/dev/null
 }
 
+# Once, and then among the crashes: a foreach of as many items as there may be, and a queue of
+# as many runs.
+start_large()
+{
+  db -c "SELECT joborch.create_job('large', '{\"steps\": [{\"name\": \"i\", \"foreach\": {\"items\": {\"sql\": \"SELECT i FROM generate_series(1, 100000) AS i\"}},
+    \"sql\": \"INSERT INTO item_effect VALUES ({{ item_index }}::int)\"}]}')" -c "CREATE TABLE item_effect (item integer)" \
+    -c "WITH s AS (INSERT INTO started SELECT joborch.start_many('three', 100000) RETURNING 1) SELECT count(*) FROM s" \
+    -c "SELECT joborch.start('large')" >/dev/null
+}
+
 # The server answers again after a crash, at the latest in 30 s.
 wait_for_server()
 {
@@ -70,6 +80,8 @@ verify()
     -c "SELECT format('step %s of run %s: %s times', e.step, e.run, count(*)) FROM effect e GROUP BY e.run, e.step HAVING count(*) <> 1" \
     -c "SELECT format('%s effects, wanted %s', (SELECT count(*) FROM effect), 3 * count(*)) FROM started
       HAVING (SELECT count(*) FROM effect) <> 3 * count(*)" \
+    -c "SELECT format('%s effects of items, %s different ones', count(*), count(DISTINCT item)) FROM item_effect
+      HAVING count(*) <> 100000 OR count(DISTINCT item) <> 100000" \
     -c "SELECT * FROM joborch.check()")
   [ -z "$found" ] || { echo "$found" | head -n 20; die "after $crashes crashes, seed $SEED"; }
 }
@@ -81,6 +93,7 @@ trap 'server_stop' EXIT
 build_private JOBORCH_TEST=1
 server_start "$work/src/test/joborch.conf"
 fresh_soak
+start_large
 
 crashes=0
 rounds=0

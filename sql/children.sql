@@ -72,6 +72,27 @@ WHERE parent_run_id = :run ORDER BY parent_item;
 SELECT completed_steps, total_steps FROM joborch.job_runs WHERE run_id = :run;
 RESET ROLE;
 
+-- an ended child is kept until its parent has looked at it
+SELECT joborch.start('children outer', '{"n": 8}', correlation_id => 'children kept') AS run \gset
+SELECT test.await_step(:run, 'call', 'waiting');
+SELECT run_id AS child FROM joborch.job_runs WHERE parent_run_id = :run \gset
+SELECT test.await_step(:child, 'w', 'waiting');
+SELECT joborch.pause_run(:run) IS NOT NULL AS paused;
+SELECT joborch.signal_run(:child, 'w') > 0 AS sent;
+SELECT joborch.wait_for_run(:child, '30 s'), joborch.run_status(:run);
+\set VERBOSITY default
+SELECT test.refused(format('SELECT joborch.delete_run(%s)', :child));
+\set VERBOSITY terse
+SELECT run_id = :child AS child, status, outcome = 'awaited by run ' || :run AS awaited FROM joborch.delete_runs('{"correlation_id": "children kept", "status": "completed"}', dry_run => true);
+SELECT run_id = :child AS child, status, outcome = 'awaited by run ' || :run AS awaited FROM joborch.delete_runs('{"correlation_id": "children kept", "status": "completed"}');
+SELECT joborch.cleanup_runs('0 s', job => 'children inner') >= 0 AS others_are_gone;
+SELECT count(*) AS kept FROM joborch.job_runs WHERE job = 'children inner' AND status IN ('completed', 'failed', 'cancelled');
+SELECT joborch.resume_run(:run) IS NOT NULL AS resumed;
+SELECT joborch.wait_for_run(:run, '30 s');
+SELECT test.story(:run);
+SELECT joborch.delete_run(:child);
+SELECT joborch.run_status(:run);
+
 SELECT joborch.drop_job(name, force => true) FROM joborch.jobs WHERE name LIKE 'children %';
 SELECT count(*) FROM joborch.delete_runs('{"owner": "regress_children"}');
 DROP OWNED BY regress_children;

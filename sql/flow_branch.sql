@@ -111,6 +111,36 @@ CALL test.play('{"steps": [{"name": "r", "type": "race", "steps": [{"name": "a",
 SELECT test.story(:run);
 SELECT test.outcome(:run, 'r');
 
+-- ---- what was not carried out is skipped ----
+CALL test.play('{"steps": [{"name": "c", "type": "condition", "if": "$.input.n > 5"},
+	{"name": "yes", "sql": "SELECT 1", "depends_on": {"step": "c", "branch": "true"}}, {"name": "after yes", "sql": "SELECT 1"},
+	{"name": "no", "sql": "SELECT 2 AS v", "depends_on": {"step": "c", "branch": "false"}},
+	{"name": "words", "type": "transform", "depends_on": ["after yes", "no"], "value": ["{{ steps.yes.status }}", "{{ steps[\"after yes\"].status }}", "{{ steps.no.status }}", "{{ steps.yes.output | default(\"none\") }}", "{{ steps.yes.value | default(null) }}", "{{ steps.yes }}"]},
+	{"name": "path", "type": "transform", "path": "$.steps.yes.status == \"skipped\" && $.steps.\"after yes\".status == \"skipped\" && !exists($.steps.yes.output)"},
+	{"name": "output", "type": "transform", "value": "{{ steps.yes.output }}"}],
+	"finally": {"name": "late", "type": "transform", "value": "{{ steps.yes.status }}, {{ steps.output.status }}"}}', '{"n": 1}') \gset
+SELECT test.outcome(:run, 'words');
+SELECT test.outcome(:run, 'path'), test.outcome(:run, 'output'), test.outcome(:run, 'late');
+-- inside of a branch that was not taken; what stops before anything else
+CALL test.play('{"steps": [{"name": "c", "type": "condition", "if": "$.input.n > 5", "then": [{"name": "in", "sql": "SELECT 1"}]}, {"name": "e", "type": "end"}, {"name": "never", "sql": "SELECT 1"}],
+	"finally": {"name": "late", "type": "transform", "value": "{{ steps.in.status }}, {{ steps.never.status }}"}, "output": "{{ steps.never.status }}"}', '{"n": 1}') \gset
+SELECT test.outcome(:run, 'late'), joborch.run_output(:run);
+-- a body reads what is around it
+CALL test.play('{"steps": [{"name": "c", "type": "condition", "if": "$.input.n > 5", "then": [{"name": "in", "sql": "SELECT 1"}]},
+	{"name": "x", "type": "foreach", "items": [1], "steps": [{"name": "body", "type": "transform", "value": "{{ steps.in.status }}"}]}]}', '{"n": 1}') \gset
+SELECT test.outcome(:run, 'x');
+-- what need not be over is not said to be skipped
+CALL test.play('{"steps": [{"name": "fast", "depends_on": [], "sql": "SELECT 1"}, {"name": "slow", "depends_on": [], "type": "wait_signal", "timeout": "300 ms", "on_timeout": "skip"},
+	{"name": "j", "type": "join", "mode": "any", "depends_on": ["fast", "slow"]},
+	{"name": "early", "type": "transform", "value": "{{ steps.slow.status | default(\"not over\") }}", "depends_on": ["j"]},
+	{"name": "one", "type": "transform", "value": "{{ steps.slow.status | default(\"not over\") }}", "depends_on": ["fast", "slow"], "trigger_rule": "one_success"},
+	{"name": "all", "type": "transform", "value": "{{ steps.slow.status }}", "depends_on": ["early", "slow"]}]}') \gset
+SELECT test.outcome(:run, 'early'), test.outcome(:run, 'one'), test.outcome(:run, 'all');
+-- nor what lost a race to be anything but over
+CALL test.play('{"steps": [{"name": "r", "type": "race", "steps": [{"name": "quick", "sql": "SELECT 1"}, {"name": "idle", "type": "wait_signal"}]},
+	{"name": "after", "type": "transform", "value": ["{{ steps.quick.status }}", "{{ steps.idle.status }}"]}]}') \gset
+SELECT test.outcome(:run, 'after');
+
 -- ---- join ----
 CALL test.play('{"steps": [{"name": "a", "depends_on": [], "type": "transform", "value": 1}, {"name": "b", "depends_on": [], "type": "transform", "value": {"x": 2}}, {"name": "s", "depends_on": [], "sql": "SELECT 1", "when": "$.input.n == 1"},
 	{"name": "j", "type": "join", "depends_on": ["a", "b", "s"]}]}', '{"n": 2}') \gset

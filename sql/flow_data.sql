@@ -22,6 +22,25 @@ SELECT test.outcome(:run, 't');
 CALL test.play('{"steps": [{"name": "big", "sql": "SELECT repeat(''x'', 600000) AS x"}, {"name": "t", "type": "transform", "value": ["{{ steps.big.value }}", "{{ steps.big.value }}"]}]}') \gset
 SELECT test.outcome(:run, 't');
 
+-- an expression stands for the SELECT of it, wherever SQL gives a value
+CALL test.play('{"steps": [
+	{"name": "number", "type": "transform", "sql": "1 + 1"},
+	{"name": "text", "type": "transform", "sql": "upper({{ input.who }}) || {{ steps.number.output }}::text"},
+	{"name": "lines", "type": "transform", "sql": ["-- the first", "CASE WHEN {{ input.n }}::int > 3 THEN ''big'' ELSE ''small'' END -- the last"]},
+	{"name": "row", "type": "transform", "sql": "ROW(1, {{ input.who }}::text)"},
+	{"name": "named", "type": "transform", "outputs": {"n": {"sql": "{{ input.n }}::int * 2"}, "t": {"sql": "(SELECT count(*) FROM pg_class WHERE false)"}}},
+	{"name": "if", "type": "condition", "if": {"sql": "{{ input.n }}::int > 3"}, "then": {"name": "in", "type": "transform", "sql": "not true"}},
+	{"name": "when", "type": "transform", "sql": "VALUES (7)", "when": {"sql": "{{ input.n }}::int = 5"}},
+	{"name": "each", "type": "transform", "value": "{{ item }}", "foreach": {"items": {"sql": "generate_series(1, {{ input.n }}::int)"}}}]}', '{"who": "me", "n": 5}') \gset
+SELECT s.step, s.status, s.output FROM joborch.run_steps(:run) AS s WHERE s.item IS NULL;
+CALL test.play('{"steps": [{"name": "t", "type": "transform", "sql": "1 / (1 - {{ input.n }}::int)"}]}', '{"n": 1}') \gset
+SELECT test.outcome(:run, 't');
+SELECT t.text, f.code, f.message
+FROM unnest(ARRAY['1 +', '1; SELECT 2', '1, 2', '1 AS a', 'FROM pg_class', '1) FROM pg_class WHERE (true', 'SELEC true', '-- nothing', 'COMMIT']) AS t (text),
+	joborch.validate_job(jsonb_build_object('steps', jsonb_build_array(jsonb_build_object('name', 't', 'type', 'transform', 'sql', t.text)))) AS f;
+-- a step of type sql has statements
+SELECT f.code, f.message FROM joborch.validate_job('{"steps": [{"name": "s", "sql": "1 + 1"}]}') AS f;
+
 -- ---- set: the newest value of each variable ----
 CALL test.play('{"vars": {"a": 1, "b": 1}, "steps": [
 	{"name": "before", "type": "transform", "value": "{{ vars }}"},

@@ -42,6 +42,8 @@ SELECT found('{"type": "delay"}');
 SELECT found('{"type": "http", "url": "https://example.com"}');
 SELECT format('%s %s: %s', code, path, message) FROM joborch.validate_job('{"outer": {}, "steps": [{"name": "a", "sql": "SELECT 1"}]}');
 
+SELECT found('{"type": "set", "vars": {"a": 1}, "foreach": {"items": [1, 2]}}');
+
 -- drawn
 SELECT joborch.create_job('flow define', '{
 	"input": {"properties": {"tenant": {"type": "string"}, "amount": {"type": "number"}}},

@@ -22,6 +22,24 @@ CALL test.play('{"steps": [{"name": "f", "foreach": {"items": [2, 3], "as": "lea
 	{"name": "a", "foreach": {"items": "{{ steps.f.output.results }}"}, "type": "aggregate", "items": "{{ item }}", "aggregates": {"sum": {"op": "sum", "path": "$"}}}]}') \gset
 SELECT test.outcome(:run, 'f'), test.outcome(:run, 'a');
 
+-- the second name of each level, at once; what has none is the innermost's
+CALL test.play('{"steps": [{"name": "outer", "type": "foreach", "as": "order", "items": [{"id": 1, "lines": [10, 11]}, {"id": 2, "lines": [20]}], "steps": [
+	{"name": "inner", "type": "foreach", "as": "line", "items": "{{ order.lines }}", "steps": [
+		{"name": "names", "type": "transform", "value": ["{{ order.id }}", "{{ line }}", "{{ item }}", "{{ item_index }}"]},
+		{"name": "path", "type": "transform", "path": "$.order.id * 1000 + $.line + $.item"},
+		{"name": "each", "foreach": {"items": ["x", "y"], "as": "part"}, "type": "transform", "value": "{{ order.id }} {{ line }} {{ part }} {{ item }} {{ item_index }}"},
+		{"name": "sql", "sql": "SELECT {{ order.id }}::int + {{ line }}::int", "output": "{{ result.value }}"},
+		{"name": "filter", "type": "filter", "items": [1, 2], "where": "$.item <= $.order.id && $.line > 0"},
+		{"name": "loop", "type": "loop", "while": "$.iteration < $.order.id", "steps": [{"name": "in loop", "type": "transform", "value": "{{ order.id }}/{{ line }}/{{ item }}/{{ iteration }}"}]},
+		{"name": "all", "type": "transform", "value": ["{{ steps.names.output }}", "{{ steps.path.output }}", "{{ steps.each.output.results }}", "{{ steps.sql.output }}", "{{ steps.filter.output }}", "{{ steps.loop.output.results }}"]}]}]}]}') \gset
+SELECT o.position AS order_number, l.value AS line
+FROM joborch.run_steps(:run) AS s, jsonb_array_elements(s.output -> 'results') WITH ORDINALITY AS o (value, position), jsonb_array_elements(o.value -> 'results') AS l
+WHERE s.step = 'outer' AND s.item IS NULL;
+-- of two levels with the same name the inner one's
+CALL test.play('{"steps": [{"name": "outer", "type": "foreach", "as": "n", "items": [1], "steps": [
+	{"name": "inner", "foreach": {"items": [2], "as": "n"}, "type": "transform", "value": "{{ n }}"}, {"name": "after", "type": "transform", "value": ["{{ steps.inner.output.results }}", "{{ n }}"]}]}]}') \gset
+SELECT test.outcome(:run, 'outer');
+
 -- ---- items that fail ----
 CALL test.play('{"steps": [{"name": "x", "foreach": {"items": [1, 0, 2], "max_parallel": 1}, "sql": "SELECT 1 / {{ item }}::int AS v"}, {"name": "after", "sql": "SELECT 1"}]}') \gset
 SELECT step, item, status FROM joborch.run_steps(:run) ORDER BY step DESC, item;

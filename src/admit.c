@@ -14,9 +14,9 @@
 #include "stepwrite.h"
 #include "txn.h"
 
-/* Asks for a permit of the run (step NULL) or of the step. */
-static JoPermit
-ask_permit(const JoActiveRun *run, JoAttempt *attempt, const JoCachedJob *job, const JoStepDef *step, char **key)
+/* What to ask for a permit of the run (step NULL) or of the step. */
+static JoPermitAsk
+make_ask(const JoActiveRun *run, const JoAttempt *attempt, const JoCachedJob *job, const JoStepDef *step)
 {
 	JoPermitAsk ask = {
 		.limit = step != NULL ? step->concurrency : job->definition->concurrency,
@@ -33,7 +33,24 @@ ask_permit(const JoActiveRun *run, JoAttempt *attempt, const JoCachedJob *job, c
 									  attempt->attempt, attempt->run_started_at);
 	if (attempt->item != JO_NO_ITEM)
 		jo_document_set_item(ask.document, attempt->item, attempt->epoch);
+	return ask;
+}
+
+static JoPermit
+ask_permit(const JoActiveRun *run, const JoAttempt *attempt, const JoCachedJob *job, const JoStepDef *step, char **key)
+{
+	JoPermitAsk ask = make_ask(run, attempt, job, step);
+
 	return jo_permits_ask(&ask, key);
+}
+
+/* Who gives back a step's permit and then the run's locks their keys in that order; so must who asks. */
+static void
+lock_in_order(const JoActiveRun *run, const JoAttempt *attempt, const JoCachedJob *job, const JoStepDef *step)
+{
+	JoPermitAsk ask = make_ask(run, attempt, job, step);
+
+	jo_permits_lock(&ask);
 }
 
 /* No room: the step waits, or is skipped; a run that is not to wait is cancelled. */
@@ -87,6 +104,8 @@ jo_admit(JoSlot *slot, JoAttempt *attempt, JoCachedJob *job, const JoStepDef *st
 
 	if (!of_run && step->concurrency == NULL)
 		return JO_ADMITTED;
+	if (of_run && step->concurrency != NULL)
+		lock_in_order(run, attempt, job, step);
 	if (of_run)
 		permit = ask_permit(run, attempt, job, NULL, &key);
 	if (permit == JO_PERMIT_HELD && step->concurrency != NULL)

@@ -51,6 +51,7 @@ jo_def_read_query(JoDefReader *reader, const cJSON *json, const JoPath *path, un
 
 	if (sql == NULL)
 		return NULL;
+	sql->or_expression = true;
 	jo_def_use(reader, JO_USE_SQL, sql, path, reads);
 	if (reader->hooks->check_sql != NULL)
 		reader->hooks->check_sql(current_step(reader), sql, jo_def_path_text(path), reader->findings);

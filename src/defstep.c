@@ -85,7 +85,8 @@ static const JoStepKind kinds[] = {
 	{"aggregate", "an aggregate step", JO_STEP_AGGREGATE, KEYS_OF_WORK, aggregate_keys,
 	jo_def_read_aggregate},
 	{"filter", "a filter step", JO_STEP_FILTER, KEYS_OF_WORK, filter_keys, jo_def_read_filter},
-	{"set", "a set step", JO_STEP_SET, KEYS_OF_WORK & ~JO_KEY_CACHE, set_keys, jo_def_read_set},
+	{"set", "a set step", JO_STEP_SET, KEYS_OF_WORK & ~(JO_KEY_CACHE | JO_KEY_FOREACH), set_keys,
+	jo_def_read_set},
 	{"notify", "a notify step", JO_STEP_NOTIFY, KEYS_OF_WORK & ~JO_KEY_CACHE, notify_keys,
 	jo_def_read_notify},
 	{"condition", "a condition step", JO_STEP_CONDITION, KEYS_OF_FLOW, condition_keys, jo_def_read_if},
@@ -220,6 +221,16 @@ find_owner(const char *key)
 	return NULL;
 }
 
+/* What to do instead of giving a step of this type a key that others have. */
+static const char *
+advise(const JoStepKind *kind, int key)
+{
+	/* of several items' values, none would be the variable's */
+	if (kind->type == JO_STEP_SET && common_keys[key].bit == JO_KEY_FOREACH)
+		return "Let a transform step with foreach make the values, and set the variable once, from its output.";
+	return common_keys[key].why;
+}
+
 static void
 check_step_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, const JoStepKind *kind)
 {
@@ -243,7 +254,7 @@ check_step_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, cons
 		if (common_keys[i].why == NULL || (kind->common & common_keys[i].bit) ||
 			jo_def_get(json, path, common_keys[i].key, &at) == NULL)
 			continue;
-		jo_def_report(reader, "not_supported", &at, common_keys[i].why, "%s has no \"%s\"", kind->what,
+		jo_def_report(reader, "not_supported", &at, advise(kind, i), "%s has no \"%s\"", kind->what,
 					  common_keys[i].key);
 		known[n++] = common_keys[i].key;
 		known[n] = NULL;

@@ -57,6 +57,9 @@ extern Jsonb *jo_docroots_context(JoDocument *document, const char *key);
 /* The value of a root other than steps and previous; NULL when it is undefined. */
 extern Jsonb *jo_docroots_get(JoDocument *document, JoRoot root);
 
+/* The same for a reference, which may name the item of an outer foreach. */
+extern Jsonb *jo_docroots_read(JoDocument *document, const JoRef *ref);
+
 /* ---- docsteps.c ---- */
 
 /* Which step of which run a reference means: *owner is document or one around it; -1: none. */
@@ -65,7 +68,13 @@ extern int	jo_docsteps_find(JoDocument *document, const JoRef *ref, JoDocument *
 /* The row of a step that ended, NULL if it has none; read once. */
 extern JoStepRow *jo_docsteps_row(JoDocument *document, int step);
 
-/* {output, row, value, status, error}; NULL when the step has no row. */
+/*
+ * What a step came to: its row's status; of one without a row, which is over
+ * because whoever reads waited for it, skipped; 0: it need not be over.
+ */
+extern char jo_docsteps_status(JoDocument *document, int step);
+
+/* {output, row, value, status, error}; NULL when the step need not be over. */
 extern Jsonb *jo_docsteps_build(JoDocument *document, int step);
 
 /* A path below a step; only the part that it names is built.  texts is whose path it is. */

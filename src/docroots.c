@@ -341,6 +341,24 @@ get_item(JoDocument *document)
 	return item;
 }
 
+/* The item of the nearest foreach whose items have this second name. */
+static Jsonb *
+get_named_item(JoDocument *document, const char *name)
+{
+	for (; document != NULL; document = jo_docroots_parent(document))
+	{
+		const JoDefinition *definition = document->job->definition;
+		const char *own = document->item != JO_NO_ITEM ? definition->steps[document->step].each->as : NULL;
+
+		if (own != NULL && strcmp(own, name) == 0)
+			return get_item(document);
+		if (definition->outer != NULL && definition->outer->item != NULL &&
+			strcmp(definition->outer->item, name) == 0)
+			return jo_docroots_context(document, "item");
+	}
+	return NULL;
+}
+
 /* ---- all ---- */
 
 static void
@@ -393,4 +411,10 @@ jo_docroots_get(JoDocument *document, JoRoot root)
 	}
 	elog(ERROR, "unexpected root %d of a run document", (int) root);
 	return NULL;				/* not reached */
+}
+
+Jsonb *
+jo_docroots_read(JoDocument *document, const JoRef *ref)
+{
+	return ref->alias != NULL ? get_named_item(document, ref->alias) : jo_docroots_get(document, ref->root);
 }

@@ -10,6 +10,7 @@
 #include "docparts.h"
 #include "errors.h"
 #include "jsonbuild.h"
+#include "miscadmin.h"
 #include "sqlresult.h"
 #include "status.h"
 
@@ -63,20 +64,67 @@ jo_docsteps_row(JoDocument *document, int step)
 	return document->steps[step];
 }
 
+/* Does it begin only when all its parents are over?  What a race stops is over, too. */
+static bool
+waits_for_all(const JoStepDef *step)
+{
+	return step->rule != JO_RULE_ONE_SUCCESS && step->rule != JO_RULE_ONE_FAILED &&
+		(step->flow == NULL || step->flow->enough == 0 || step->type == JO_STEP_RACE);
+}
+
+/* Is step over whenever reader (-1: the job itself) runs?  seen: one flag per step, all false. */
+static bool
+is_over(const JoDefinition *definition, int step, int reader, bool *seen)
+{
+	const JoStepDef *by;
+
+	if (reader < 0 || definition->steps[step].phase < definition->steps[reader].phase)
+		return true;
+	by = &definition->steps[reader];
+	if (seen[reader] || !waits_for_all(by))
+		return false;
+	seen[reader] = true;
+	check_stack_depth();
+	for (int i = 0; i < by->ndeps; i++)
+		if (by->deps[i] == step || is_over(definition, step, by->deps[i], seen))
+			return true;
+	return false;
+}
+
+char
+jo_docsteps_status(JoDocument *document, int step)
+{
+	JoStepRow  *row = jo_docsteps_row(document, step);
+	const JoDefinition *definition = document->job->definition;
+	bool	   *seen;
+	bool		over;
+
+	if (row != NULL)
+		return row->status;
+	seen = palloc0(definition->nsteps * sizeof(bool));
+	over = is_over(definition, step, document->step, seen);
+	pfree(seen);
+	return over ? JO_STEP_SKIPPED : 0;
+}
+
 Jsonb *
 jo_docsteps_build(JoDocument *document, int step)
 {
 	JoStepRow  *row = jo_docsteps_row(document, step);
+	char		status = jo_docsteps_status(document, step);
 	JsonbParseState *state = NULL;
 
-	if (row == NULL)
+	if (status == 0)
 		return NULL;
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	jo_jsonb_add_string(&state, "status", jo_status_word(row->status));
-	jo_jsonb_add_jsonb(&state, "output", row->output);
-	jo_jsonb_add_jsonb(&state, "row", jo_sqlresult_first_row(row->output));
-	jo_jsonb_add_jsonb(&state, "value", jo_sqlresult_first_value(row->output));
-	jo_jsonb_add_jsonb(&state, "error", row->error);
+	jo_jsonb_add_string(&state, "status", jo_status_word(status));
+	if (row != NULL)
+	{
+		jo_jsonb_add_jsonb(&state, "output", row->output);
+		jo_jsonb_add_jsonb(&state, "row", jo_sqlresult_first_row(row->output));
+		jo_jsonb_add_jsonb(&state, "value", jo_sqlresult_first_value(row->output));
+		jo_jsonb_add_jsonb(&state, "error", row->error);
+	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
@@ -95,19 +143,26 @@ jo_docsteps_path(JoDocument *document, int step, JoCachedJob *texts, const char 
 	JoStepRow  *row = jo_docsteps_row(document, step);
 	JoPathName	name;
 	Jsonb	   *part = NULL;
+	char		status;
 
-	if (row == NULL)
-		return NULL;
 	if (!jo_docpath_member(&path, &name))
-		return jo_docpath_get(texts, jo_docsteps_build(document, step), path);
-	if (JO_PATH_NAME_IS(&name, "output"))
+	{
+		part = jo_docsteps_build(document, step);
+		return part != NULL ? jo_docpath_get(texts, part, path) : NULL;
+	}
+	if (JO_PATH_NAME_IS(&name, "status"))
+	{
+		status = jo_docsteps_status(document, step);
+		part = status != 0 ? make_word(jo_status_word(status)) : NULL;
+	}
+	else if (row == NULL)
+		return NULL;
+	else if (JO_PATH_NAME_IS(&name, "output"))
 		part = row->output;
 	else if (JO_PATH_NAME_IS(&name, "row"))
 		part = jo_sqlresult_first_row(row->output);
 	else if (JO_PATH_NAME_IS(&name, "value"))
 		part = jo_sqlresult_first_value(row->output);
-	else if (JO_PATH_NAME_IS(&name, "status"))
-		part = make_word(jo_status_word(row->status));
 	else if (JO_PATH_NAME_IS(&name, "error"))
 		part = row->error;
 	return part != NULL ? jo_docpath_get(texts, part, path) : NULL;

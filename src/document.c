@@ -185,7 +185,7 @@ find_value(JoDocument *document, const JoTemplate *template)
 		default:
 			break;
 	}
-	root = jo_docroots_get(document, template->ref.root);
+	root = jo_docroots_read(document, &template->ref);
 	return root != NULL ? jo_docpath_get(get_texts(document), root, path) : NULL;
 }
 
@@ -194,8 +194,8 @@ static char *
 explain_undefined(JoDocument *document, const JoTemplate *template)
 {
 	JoDocument *owner = document;
-	JoStepRow  *row;
 	Jsonb	   *given = NULL;
+	char		status;
 	int			step;
 
 	if (template->ref.root == JO_ROOT_RESULT)
@@ -212,11 +212,11 @@ explain_undefined(JoDocument *document, const JoTemplate *template)
 	if (step < 0)
 		return template->ref.root == JO_ROOT_PREVIOUS ? pstrdup("The step has no parent.") :
 			psprintf("No run around this one has a step \"%s\".", template->ref.step_name);
-	row = jo_docsteps_row(owner, step);
-	if (row == NULL)
+	status = jo_docsteps_status(owner, step);
+	if (status == 0)
 		return psprintf("Step \"%s\" has not ended.", owner->job->definition->steps[step].name);
 	return psprintf("Step \"%s\" is %s and its data has no such member.",
-					owner->job->definition->steps[step].name, jo_status_word(row->status));
+					owner->job->definition->steps[step].name, jo_status_word(status));
 }
 
 static void
@@ -373,7 +373,7 @@ build_document(JoDocument *document, const JoRefList *refs, bool as_variables)
 			(ref->root == JO_ROOT_ITEM && ref->alias == NULL && as_variables))
 			continue;
 		value = ref->root == JO_ROOT_PREVIOUS ? build_previous(document, ref) :
-			jo_docroots_get(document, ref->root);
+			jo_docroots_read(document, ref);
 		if (value == NULL && as_variables)
 			value = jo_jsonb_null();
 		jo_jsonb_add_jsonb(&state, ref->alias != NULL ? ref->alias : jo_root_name(ref->root), value);

@@ -262,17 +262,23 @@ judge(JoActiveRun *run, char *status)
 }
 
 /*
- * Takes up to BATCH runs off the list.  They keep their mark: nobody else ends or
- * removes them before their verdict.
+ * Takes up to BATCH runs off the list; *more when there may be others.  They keep
+ * their mark: nobody else ends or removes them before their verdict.  One that gives
+ * back permits is the last: the keys of two could be locked in a wrong order.
  */
 static int
-take_todo(JoDatabase *database, JoActiveRun **runs)
+take_todo(JoDatabase *database, JoActiveRun **runs, bool *more)
 {
 	int			n = 0;
 
+	*more = false;
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	while (n < BATCH && (runs[n] = jo_shmem_next_todo(database)) != NULL)
-		runs[n++]->todo = true;
+	while (!*more && (runs[n] = jo_shmem_next_todo(database)) != NULL)
+	{
+		runs[n]->todo = true;
+		*more = runs[n]->shape->has_permits || n + 1 == BATCH;
+		n++;
+	}
 	LWLockRelease(jo_shared->lock);
 	return n;
 }
@@ -371,9 +377,8 @@ finish_batch(JoDatabase *database, bool *more)
 	int64		reload[BATCH];
 	int			nreload = 0;
 	int			later;
-	int			n = take_todo(database, runs);
+	int			n = take_todo(database, runs, more);
 
-	*more = n == BATCH;
 	if (n == 0)
 		return false;
 	judge_or_put_back(database, runs, n, verdicts, statuses);

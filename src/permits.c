@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "permits.h"
+#include "rights.h"
 #include "store.h"
 #include "utils/builtins.h"
 
@@ -33,15 +34,40 @@ make_key(const JoPermitAsk *ask)
 					ask->step_name != NULL ? ask->step_name : "", text);
 }
 
+void
+jo_permits_lock(const JoPermitAsk *ask)
+{
+	jo_store_lock_permits(make_key(ask));
+}
+
+/*
+ * May the run that asks end another one?  The key of a queue is shared with
+ * everybody, so there its role must be allowed to control that run.
+ */
+static bool
+may_cancel(const JoPermitAsk *ask, int64 other)
+{
+	JoRunRow	asking;
+	JoRunRow	holder;
+
+	if (!ask->limit->of_queue)
+		return true;
+	if (!jo_store_run(ask->run_id, jo_store_latest(), &asking) ||
+		!jo_store_run(other, jo_store_latest(), &holder))
+		return false;
+	return strcmp(asking.tenant ? asking.tenant : "", holder.tenant ? holder.tenant : "") == 0 &&
+		jo_rights_may_control(holder.owner, NULL);
+}
+
 /* Runs that hold the key are cancelled in favour of the one that asks. */
 static void
-cancel_holders(const JoPermitRow *rows, int n, int64 except)
+cancel_holders(const JoPermitAsk *ask, const JoPermitRow *rows, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
 		bool		again;
 
-		if (rows[i].run_id == except || !rows[i].held)
+		if (rows[i].run_id == ask->run_id || !rows[i].held || !may_cancel(ask, rows[i].run_id))
 			continue;
 		if (jo_store_set_cancel(rows[i].run_id, JO_CANCEL_FORCE, &again))
 			jo_announce_control(rows[i].run_id);
@@ -82,7 +108,7 @@ jo_permits_ask(const JoPermitAsk *ask, char **key)
 	if (!own.held && ask->limit->when_full == JO_WHEN_FULL_SKIP)
 		return JO_PERMIT_SKIP;
 	if (!own.held && ask->limit->when_full == JO_WHEN_FULL_CANCEL_OTHER)
-		cancel_holders(rows, n, ask->run_id);
+		cancel_holders(ask, rows, n);
 	jo_store_put_permit(&own);
 	return own.held ? JO_PERMIT_HELD : JO_PERMIT_WAIT;
 }

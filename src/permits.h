@@ -36,6 +36,12 @@ typedef struct JoPermitAsk
 extern JoPermit jo_permits_ask(const JoPermitAsk *ask, char **key);
 
 /*
+ * Locks what the ask is about until the transaction ends.  Keys are locked in one order
+ * by everybody, those of steps before those of runs: for who asks for a run's permit first.
+ */
+extern void jo_permits_lock(const JoPermitAsk *ask);
+
+/*
  * What a step or (JO_ALL_STEPS) a run held or waited for is free, and whoever waits for
  * that is woken at the commit.
  */

@@ -92,16 +92,27 @@ fill_statement(JoSqlSplit *split, JoSqlStatement *statement, RawStmt *raw, const
 	}
 }
 
-JoSqlSplit *
-jo_sqlsplit_parse(const JoSqlText *sql, char *const *names)
+/* What stands around an expression, which may end in a comment. */
+static const char expression_lead[] = "SELECT (";
+static const char expression_tail[] = "\n)";
+
+static JoSqlSplit *
+parse_as(const JoSqlText *sql, char *const *names, bool expression)
 {
 	JoSqlSplit *split = palloc0(sizeof(JoSqlSplit));
 	int		   *offsets = palloc(sizeof(int) * (sql->ntemplates + 1));
 	List	   *statements;
 	ListCell   *cell;
+	int			i;
 
 	split->sql = sql;
 	split->text = jo_sqlsplit_text(sql, names, offsets);
+	if (expression)
+	{
+		split->text = psprintf("%s%s%s", expression_lead, split->text, expression_tail);
+		for (i = 0; i < sql->ntemplates; i++)
+			offsets[i] += strlen(expression_lead);
+	}
 	statements = parse_text(split->text);
 	split->statements = palloc0(sizeof(JoSqlStatement) * (list_length(statements) + 1));
 	foreach(cell, statements)
@@ -115,15 +126,15 @@ jo_sqlsplit_parse(const JoSqlText *sql, char *const *names)
  * Catching without a sub-transaction is sound here and only here: the grammar
  * holds nothing but memory.
  */
-ErrorData *
-jo_sqlsplit_try(const JoSqlText *sql, JoSqlSplit **split)
+static ErrorData *
+try_as(const JoSqlText *sql, char *const *names, bool expression, JoSqlSplit **split)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ErrorData  *volatile error = NULL;
 
 	PG_TRY();
 	{
-		*split = jo_sqlsplit_parse(sql, NULL);
+		*split = parse_as(sql, names, expression);
 	}
 	PG_CATCH();
 	{
@@ -133,6 +144,57 @@ jo_sqlsplit_try(const JoSqlText *sql, JoSqlSplit **split)
 	}
 	PG_END_TRY();
 	return error;
+}
+
+/*
+ * Is it the SELECT of one value, and of nothing else that came out of the
+ * parentheses?  a, b in parentheses is a row.
+ */
+static bool
+is_one_value(const JoSqlSplit *split)
+{
+	SelectStmt *select;
+	Node	   *value;
+
+	if (split->nstatements != 1 || !IsA(split->statements[0].raw->stmt, SelectStmt))
+		return false;
+	select = (SelectStmt *) split->statements[0].raw->stmt;
+	if (list_length(select->targetList) != 1 || select->fromClause != NIL || select->whereClause != NULL)
+		return false;
+	value = linitial_node(ResTarget, select->targetList)->val;
+	return !(IsA(value, RowExpr) && ((RowExpr *) value)->row_format == COERCE_IMPLICIT_CAST);
+}
+
+/* Whether a text is a statement or a bare expression is decided here and nowhere else. */
+static ErrorData *
+try_text(const JoSqlText *sql, char *const *names, JoSqlSplit **split)
+{
+	ErrorData  *error = try_as(sql, names, false, split);
+
+	if (error != NULL && sql->or_expression &&
+		try_as(sql, names, true, split) == NULL && is_one_value(*split))
+		return NULL;
+	return error;
+}
+
+JoSqlSplit *
+jo_sqlsplit_parse(const JoSqlText *sql, char *const *names)
+{
+	JoSqlSplit *split;
+	ErrorData  *error;
+
+	if (!sql->or_expression)
+		return parse_as(sql, names, false);
+	error = try_text(sql, names, &split);
+	if (error != NULL)
+		ReThrowError(error);
+	return split;
+}
+
+ErrorData *
+jo_sqlsplit_try(const JoSqlText *sql, JoSqlSplit **split)
+{
+	return try_text(sql, NULL, split);
 }
 
 /* Does analysis see the parameters of such a statement? */

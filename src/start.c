@@ -201,6 +201,53 @@ jo_start_prepare(const JoStartJob *job, JoStartOptions *options, JoRunRow *run, 
 	live->cancel = JO_CANCEL_NONE;
 }
 
+/* ---- input templates ---- */
+
+/* NULL: the job has none of that name. */
+static Jsonb *
+find_template(int64 job_id, const char *name)
+{
+	Oid			types[] = {INT8OID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(job_id), CStringGetTextDatum(name)};
+	MemoryContext caller = CurrentMemoryContext;
+	Jsonb	   *input = NULL;
+	JoRights	rights;
+	bool		isnull;
+
+	jo_rights_raise(&rights);
+	SPI_connect();
+	SPI_execute_with_args("SELECT input FROM joborch_internal.input_template"
+						  " WHERE job_id = $1 AND name = $2",
+						  2, types, values, NULL, true, 1);
+	if (SPI_processed > 0)
+	{
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+		MemoryContext inner = MemoryContextSwitchTo(caller);
+
+		input = DatumGetJsonbPCopy(value);
+		MemoryContextSwitchTo(inner);
+	}
+	SPI_finish();
+	jo_rights_restore(&rights);
+	return input;
+}
+
+Jsonb *
+jo_start_fill_template(const JoStartJob *job, const char *name, Jsonb *input)
+{
+	Jsonb	   *template = find_template(job->job_id, name);
+
+	if (template == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the job has no input template \"%s\"", name),
+				 errdetail("It is job " INT64_FORMAT ".", job->job_id),
+				 errhint("SELECT name FROM joborch.input_templates WHERE job_id = " INT64_FORMAT " lists them.",
+						 job->job_id)));
+	/* what is no object is refused by the input's check */
+	return JB_ROOT_IS_OBJECT(input) ? jo_jsonb_merge(template, input) : input;
+}
+
 /* ---- idempotency ---- */
 
 static int64

@@ -44,6 +44,13 @@ extern void jo_start_find_job(const char *job, JoStartJob *found);
 extern int	jo_start_priority(const char *word);
 
 /*
+ * An input laid over the job's input template of that name, key by key; in the
+ * current context.  Raises when there is none; an input that is no object
+ * comes back as it is.
+ */
+extern Jsonb *jo_start_fill_template(const JoStartJob *job, const char *name, Jsonb *input);
+
+/*
  * Fills in what a run's rows say; *run and *live are complete but for the run's
  * id.  Checks input, owner and queue; raises.
  */

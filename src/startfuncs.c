@@ -123,6 +123,8 @@ joborch_start(PG_FUNCTION_ARGS)
 	enter();
 	read_options(fcinfo, &options);
 	jo_start_find_job(required_text(fcinfo, 0, "job"), &job);
+	if (!PG_ARGISNULL(12))
+		options.input = jo_start_fill_template(&job, text_argument(fcinfo, 12), options.input);
 	PG_RETURN_INT64(jo_start_run(&job, &options));
 }
 

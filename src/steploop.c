@@ -12,13 +12,14 @@
 #include "clock.h"
 #include "common/int.h"
 #include "errors.h"
+#include "guc.h"
 #include "jsonbuild.h"
 #include "steptypes.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-/* Outputs that the step's own keeps: of the last iterations. */
+/* Outputs that the step's own keeps: of the last iterations, not more than fit into one result. */
 #define MAX_RESULTS 100
 
 typedef struct Loop
@@ -103,7 +104,29 @@ write_loop(Loop *loop)
 	loop->try->wait.detail = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-/* One more result; of too many the first one goes. */
+/*
+ * The first of the results that are kept beside one more.  They are written anew with
+ * each iteration, so what is too much together goes, too.
+ */
+static int
+first_to_keep(const Loop *loop, const Jsonb *output)
+{
+	Size		room = (Size) jo_guc_max_inline_result * 1024;
+	Size		taken = VARSIZE(output);
+	int			n = JB_ROOT_COUNT(loop->results);
+	int			first = n;
+
+	while (first > 0 && n - first + 1 < MAX_RESULTS)
+	{
+		taken += VARSIZE(jo_jsonb_from_value(getIthJsonbValueFromContainer(&loop->results->root, first - 1)));
+		if (taken > room)
+			break;
+		first--;
+	}
+	return first;
+}
+
+/* One more result; of too many the first ones go. */
 static void
 add_result(Loop *loop, Jsonb *output)
 {
@@ -113,7 +136,7 @@ add_result(Loop *loop, Jsonb *output)
 	int			i;
 
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	for (i = n < MAX_RESULTS ? 0 : n - MAX_RESULTS + 1; i < n; i++)
+	for (i = first_to_keep(loop, output); i < n; i++)
 		pushJsonbValue(&state, WJB_ELEM, getIthJsonbValueFromContainer(&loop->results->root, i));
 	jo_jsonb_to_value(output, &value);
 	pushJsonbValue(&state, WJB_ELEM, &value);

@@ -11,6 +11,7 @@
 #include "errors.h"
 #include "guc.h"
 #include "jsonbuild.h"
+#include "miscadmin.h"
 #include "steptypes.h"
 
 typedef JoVerdict (*StepFunction) (JoTry *try);
@@ -93,7 +94,8 @@ find_function(const JoStepDef *step)
 
 /*
  * The name of the cached output's job and step; false when there is none: outputs of
- * definitions that are no job's have nobody to whom they could belong.
+ * definitions that are no job's have nobody to whom they could belong.  Where a job runs
+ * with its caller's rights, nobody gets what another role was allowed to see.
  */
 static bool
 find_cache_key(JoTry *try, int64 *job_id, char **key)
@@ -103,6 +105,8 @@ find_cache_key(JoTry *try, int64 *job_id, char **key)
 		return false;
 	*job_id = jo_document_job_id(try->document);
 	*key = *job_id != 0 ? jo_step_text(try, try->step->cache->key) : NULL;
+	if (*key != NULL && try->job->definition->run_as_caller)
+		*key = psprintf("role %u: %s", GetSessionUserId(), *key);
 	return *key != NULL;
 }
 
@@ -134,13 +138,17 @@ jo_step_keep(JoTry *try)
 
 /* ---- execution ---- */
 
-/* What a foreach collects is as large as its items' outputs, each of which was checked. */
+/*
+ * What containers collect is as large as the outputs inside, each of which was checked;
+ * a loop bounds what it keeps itself.
+ */
 static void
 check_size(JoTry *try)
 {
 	Size		limit = (Size) jo_guc_max_inline_result * 1024;
 
-	if (try->output == NULL || try->step->each != NULL || VARSIZE(try->output) <= limit)
+	if (try->output == NULL || try->step->part == JO_PART_CLOSE || try->step->type == JO_STEP_LOOP ||
+		VARSIZE(try->output) <= limit)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_JO_RESULT_TOO_LARGE),

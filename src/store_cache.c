@@ -24,22 +24,26 @@
 
 /* Longer keys are kept as their digest: an index entry has to fit on a page. */
 #define LONGEST_KEY 512
+#define DIGEST_WORD "sha256:"
 
 /* SQL's advisory locks have 1 or 2 here. */
 #define LOCK_CLASS 3
 
-/* As sha256() and encode() of SQL make it, with a word before it. */
+/*
+ * As sha256() and encode() of SQL make it, with a word before it.  A key that begins
+ * with the word itself is digested too: it could be made to be another one's digest.
+ */
 const char *
 jo_store_shorten_key(const char *key)
 {
 	Datum		digest;
 
-	if (strlen(key) <= LONGEST_KEY)
+	if (strlen(key) <= LONGEST_KEY && strncmp(key, DIGEST_WORD, strlen(DIGEST_WORD)) != 0)
 		return key;
 	/* text and bytea are the same bytes */
 	digest = DirectFunctionCall1(sha256_bytea, CStringGetTextDatum(key));
 	digest = DirectFunctionCall2(binary_encode, digest, CStringGetTextDatum("hex"));
-	return psprintf("sha256:%s", TextDatumGetCString(digest));
+	return psprintf(DIGEST_WORD "%s", TextDatumGetCString(digest));
 }
 
 static void

@@ -87,6 +87,7 @@ typedef struct JoSqlText
 	JoTemplate *templates;
 	char	  **pieces;			/* ntemplates + 1 texts between them */
 	bool		has_ident;
+	bool		or_expression;	/* a bare expression stands for the SELECT of it */
 } JoSqlText;
 
 /* A JSON value in which strings may hold templates. */

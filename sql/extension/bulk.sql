@@ -166,6 +166,7 @@ BEGIN
 		outcome := CASE
 			WHEN NOT joborch_internal.may_control(v_run.owner, v_run.tenant) THEN 'permission denied'
 			WHEN NOT v_final THEN 'not finished'
+			WHEN joborch_internal.is_awaited(v_run.run_id, v_run.parent_run_id) THEN format('awaited by run %s', v_run.parent_run_id)
 			WHEN p_dry_run THEN 'would be deleted'
 			ELSE 'deleted'
 		END;
@@ -211,6 +212,7 @@ BEGIN
 			SELECT e.run_id FROM joborch_internal.ends e JOIN joborch_internal.run r ON r.run_id = e.run_id
 			WHERE e.finished_at < joborch_internal.now() - p_older_than AND e.status = ANY (v_letters)
 				AND (v_jobs IS NULL OR r.job_id = ANY (v_jobs)) AND joborch_internal.may_control(r.owner, r.tenant)
+				AND (r.parent_run_id IS NULL OR NOT joborch_internal.is_awaited(r.run_id, r.parent_run_id))
 			LIMIT least(10000, p_max_rows - v_total)
 		), gone AS (
 			DELETE FROM joborch_internal.ends e USING old WHERE e.run_id = old.run_id RETURNING e.run_id

@@ -180,12 +180,27 @@ BEGIN
 END
 $$;
 
+-- Does a step of its parent still wait for it, that is: has it not looked at its end?
+CREATE FUNCTION joborch_internal.is_awaited(p_run_id bigint, p_parent_run_id bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT FROM joborch_internal.wait w WHERE w.run_id = p_parent_run_id AND w.child = p_run_id)
+$$;
+
 CREATE FUNCTION joborch_internal.delete_run(p_run_id bigint, p_reason text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_run joborch_internal.run := joborch_internal.find_run_to_control(p_run_id);
 	v_status "char";
 BEGIN
+	IF EXISTS (SELECT FROM joborch_internal.ends e WHERE e.run_id = p_run_id)
+		AND joborch_internal.is_awaited(p_run_id, v_run.parent_run_id) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'JO005',
+			MESSAGE = format('run %s is still awaited', p_run_id),
+			DETAIL = format('A step of run %s started it and has not taken its result yet.', v_run.parent_run_id),
+			HINT = format('Wait until that step goes on (a paused run does not), or SELECT joborch.cancel_run(%s);',
+				v_run.parent_run_id);
+	END IF;
 	DELETE FROM joborch_internal.ends e WHERE e.run_id = p_run_id RETURNING e.status INTO v_status;
 	IF NOT FOUND THEN
 		PERFORM joborch_internal.refuse(p_run_id, 'delete');

@@ -374,6 +374,7 @@ BEGIN
 	LOOP
 		PERFORM joborch_internal.request_cancel(v_run, true, format('job "%s" was dropped', v_job.name));
 	END LOOP;
+	DELETE FROM joborch_internal.input_template t WHERE t.job_id = v_job.job_id;
 	PERFORM joborch_internal.record('job_dropped', NULL, v_job.job_id, NULL,
 		jsonb_build_object('name', v_job.name, 'cancelled_runs', v_unfinished));
 END

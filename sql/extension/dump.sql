@@ -7,6 +7,7 @@ SELECT pg_catalog.pg_extension_config_dump('joborch_internal.instance', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.queue', 'WHERE queue_id <> 1');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.job', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.job_version', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.input_template', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l UNION ALL SELECT w.child FROM joborch_internal.wait w)');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.live', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.ends', 'WHERE run_id IN (SELECT w.child FROM joborch_internal.wait w)');

@@ -22,6 +22,23 @@ BEGIN
 END
 $$;
 
+-- Designers get back what they gave, if it is still what the job does: anything may
+-- be kept under the name in metadata, and arguments of create_job() change the text.
+CREATE FUNCTION joborch_internal.definition_to_export(p_definition jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	v_visual jsonb := p_definition #> '{metadata,visual}';
+BEGIN
+	IF joborch_internal.translate_visual(v_visual) = p_definition AND v_visual <> p_definition THEN
+		RETURN v_visual;
+	END IF;
+	RETURN p_definition;
+EXCEPTION
+	WHEN SQLSTATE 'JO001' THEN
+		RETURN p_definition;
+END
+$$;
+
 -- What a version's text does not say, the job's row does.
 CREATE FUNCTION joborch_internal.export_job(p_job joborch_internal.job) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
@@ -37,8 +54,7 @@ BEGIN
 	END IF;
 	RETURN jsonb_build_object('name', p_job.name, 'version', v_version.version, 'description', p_job.description,
 		'tags', to_jsonb(p_job.tags), 'active', p_job.active,
-		-- designers get back what they gave
-		'definition', coalesce(v_version.definition #> '{metadata,visual}', v_version.definition));
+		'definition', joborch_internal.definition_to_export(v_version.definition));
 END
 $$;
 

@@ -223,6 +223,7 @@ RETURNS TABLE (new_index integer, old_index integer)
 LANGUAGE sql STABLE AS $$
 	WITH RECURSIVE o AS (
 		SELECT d.step_index, d.name, s.status,
+			EXISTS (SELECT FROM joborch_internal.step i WHERE i.run_id = p_run_id AND i.step = d.step_index AND i.item >= 0) AS has_items,
 			(SELECT e.value FROM jsonb_array_elements(p_old -> 'steps') AS e WHERE e.value ->> 'name' = d.name LIMIT 1) AS body,
 			(SELECT array_agg(p.name ORDER BY p.name) FROM joborch_internal.definition_steps(p_old) AS p
 				WHERE p.step_index = ANY (d.depends_on)) AS parents
@@ -230,14 +231,17 @@ LANGUAGE sql STABLE AS $$
 		LEFT JOIN joborch_internal.step s ON s.run_id = p_run_id AND s.step = d.step_index AND s.item = -1
 		WHERE d.phase = 'main'
 	), n AS (
-		SELECT d.step_index, d.name, d.depends_on,
+		SELECT d.step_index, d.name, d.depends_on, d.open_index,
 			(SELECT e.value FROM jsonb_array_elements(p_new -> 'steps') AS e WHERE e.value ->> 'name' = d.name LIMIT 1) AS body,
 			(SELECT array_agg(p.name ORDER BY p.name) FROM joborch_internal.definition_steps(p_new) AS p
 				WHERE p.step_index = ANY (d.depends_on)) AS parents
 		FROM joborch_internal.definition_steps(p_new) AS d
 		WHERE d.phase = 'main'
 	), redo (step_index) AS (
-		SELECT n.step_index FROM n LEFT JOIN o ON o.name = n.name
+		-- of a container that has changed, all that is in it
+		SELECT unnest(ARRAY[n.step_index, CASE WHEN p_from_step IS NOT NULL OR o.body IS DISTINCT FROM n.body
+			THEN coalesce(n.open_index, n.step_index) ELSE n.step_index END])
+		FROM n LEFT JOIN o ON o.name = n.name
 		WHERE CASE WHEN p_from_step IS NOT NULL THEN n.name = p_from_step
 			ELSE o.name IS NULL OR o.status IN ('f', 'x') OR o.body IS DISTINCT FROM n.body
 				OR o.parents IS DISTINCT FROM n.parents
@@ -247,7 +251,7 @@ LANGUAGE sql STABLE AS $$
 	)
 	SELECT n.step_index, o.step_index
 	FROM n JOIN o ON o.name = n.name
-	WHERE o.status IN ('c', 's') AND n.step_index NOT IN (SELECT r.step_index FROM redo r)
+	WHERE (o.status IN ('c', 's') OR o.has_items) AND n.step_index NOT IN (SELECT r.step_index FROM redo r)
 $$;
 
 CREATE FUNCTION joborch_internal.insert_rerun(p_run joborch_internal.run, p_version_id bigint, p_owner oid, p_input jsonb)
@@ -311,10 +315,16 @@ BEGIN
 		OR (p_keep_results AND v_input IS NOT DISTINCT FROM v_run.input AND v_old -> 'vars' IS NOT DISTINCT FROM v_new -> 'vars') THEN
 		INSERT INTO joborch_internal.step
 			(run_id, step, item, status, attempt, epoch, started_at, finished_at, form, output, taken, error)
+		WITH k AS MATERIALIZED (
+			SELECT p.new_index, p.old_index, d.close_index
+			FROM joborch_internal.steps_to_keep(p_run_id, v_old, v_new, p_from_step) AS p
+			JOIN joborch_internal.definition_steps(v_new) AS d ON d.step_index = p.new_index
+		)
 		SELECT v_new_run, k.new_index, s.item, s.status, s.attempt, 0, s.started_at, s.finished_at, s.form, s.output,
 			s.taken, s.error
-		FROM joborch_internal.steps_to_keep(p_run_id, v_old, v_new, p_from_step) AS k
-		JOIN joborch_internal.step s ON s.run_id = p_run_id AND s.step = k.old_index;
+		FROM k JOIN joborch_internal.step s ON s.run_id = p_run_id AND s.step = k.old_index
+		-- an item that did not complete is kept only with the end of its foreach, which accepted it
+		WHERE s.item = -1 OR s.status = 'c' OR EXISTS (SELECT FROM k AS e WHERE e.new_index = k.close_index);
 		INSERT INTO joborch_internal.item_chunk (run_id, step, chunk, items)
 		SELECT v_new_run, k.new_index, c.chunk, c.items
 		FROM joborch_internal.steps_to_keep(p_run_id, v_old, v_new, p_from_step) AS k

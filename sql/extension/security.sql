@@ -48,6 +48,7 @@ ALTER TABLE joborch_internal.instance ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.job_version ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.input_template ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.live ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.step ENABLE ROW LEVEL SECURITY;
@@ -66,6 +67,8 @@ ALTER TABLE joborch_internal.event ENABLE ROW LEVEL SECURITY;
 CREATE POLICY seen ON joborch_internal.queue FOR SELECT USING (true);
 CREATE POLICY seen ON joborch_internal.job FOR SELECT USING (joborch.visible(owner, tenant));
 CREATE POLICY seen ON joborch_internal.job_version FOR SELECT USING (joborch.visible(owner, NULL));
+CREATE POLICY seen ON joborch_internal.input_template FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = input_template.job_id));
 CREATE POLICY seen ON joborch_internal.run FOR SELECT USING (joborch.visible(owner, tenant));
 CREATE POLICY seen ON joborch_internal.live FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = live.run_id));

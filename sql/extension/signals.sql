@@ -154,6 +154,18 @@ DECLARE
 	v_signal joborch_internal.signal;
 	v_status "char";
 BEGIN
+	-- first: one that is taken between this look and the next ends the wait
+	SELECT s.* INTO v_signal FROM joborch_internal.signal s
+	WHERE s.run_id = p_run_id AND s.kind IN ('a', 'r') AND s.step = p_step_index AND s.item = p_item
+		AND s.taken_at IS NULL;
+	IF FOUND THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'JO005',
+			MESSAGE = format('step "%s" of run %s was %s already', p_step, p_run_id,
+				joborch_internal.signal_word(v_signal.kind)),
+			DETAIL = format('By "%s" at %s.', v_signal.sent_by, v_signal.sent_at),
+			HINT = format('SELECT * FROM joborch.job_signals WHERE run_id = %s; shows the reason.', p_run_id);
+	END IF;
 	SELECT w.* INTO v_wait FROM joborch_internal.wait w
 	WHERE w.run_id = p_run_id AND w.step = p_step_index AND w.item = p_item AND w.kind = 'a';
 	SELECT s.status INTO v_status FROM joborch_internal.step s
@@ -175,17 +187,6 @@ BEGIN
 			MESSAGE = format('the time to decide about step "%s" of run %s is over', p_step, p_run_id),
 			DETAIL = format('It ended at %s.', v_wait.deadline),
 			HINT = format('SELECT * FROM joborch.run_steps(%s); shows what became of it.', p_run_id);
-	END IF;
-	SELECT s.* INTO v_signal FROM joborch_internal.signal s
-	WHERE s.run_id = p_run_id AND s.kind IN ('a', 'r') AND s.step = p_step_index AND s.item = p_item
-		AND s.taken_at IS NULL;
-	IF FOUND THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'JO005',
-			MESSAGE = format('step "%s" of run %s was %s already', p_step, p_run_id,
-				joborch_internal.signal_word(v_signal.kind)),
-			DETAIL = format('By "%s" at %s.', v_signal.sent_by, v_signal.sent_at),
-			HINT = format('SELECT * FROM joborch.job_signals WHERE run_id = %s; shows the reason.', p_run_id);
 	END IF;
 END
 $$;

@@ -3,10 +3,10 @@
 CREATE FUNCTION joborch.start(job text, input jsonb DEFAULT '{}', run_at timestamptz DEFAULT NULL, priority text DEFAULT NULL,
 	queue text DEFAULT NULL, name text DEFAULT NULL, tags text[] DEFAULT NULL, metadata jsonb DEFAULT NULL,
 	idempotency_key text DEFAULT NULL, on_duplicate text DEFAULT 'return', correlation_id text DEFAULT NULL,
-	traceparent text DEFAULT NULL)
+	traceparent text DEFAULT NULL, input_template text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_start';
-COMMENT ON FUNCTION joborch.start(text, jsonb, timestamptz, text, text, text, text[], jsonb, text, text, text, text)
+COMMENT ON FUNCTION joborch.start(text, jsonb, timestamptz, text, text, text, text[], jsonb, text, text, text, text, text)
 IS 'starts a run of a job as part of your transaction and returns its id';
 
 CREATE FUNCTION joborch.start_definition(definition jsonb, input jsonb DEFAULT '{}', run_at timestamptz DEFAULT NULL,

@@ -49,3 +49,14 @@ CREATE TABLE joborch_internal.job_version (
 );
 CREATE UNIQUE INDEX job_version_of_job ON joborch_internal.job_version (job_id, version) WHERE job_id IS NOT NULL;
 CREATE UNIQUE INDEX job_version_ad_hoc ON joborch_internal.job_version (owner, digest) WHERE job_id IS NULL;
+
+-- What a job is often started with; may be a part of an input.
+CREATE TABLE joborch_internal.input_template (
+	job_id bigint NOT NULL,
+	name text NOT NULL,
+	input jsonb NOT NULL,
+	description text,
+	saved_by text NOT NULL,
+	saved_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	PRIMARY KEY (job_id, name)
+);

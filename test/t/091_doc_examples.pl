@@ -71,10 +71,10 @@ for my $page (@pages)
     my $text = slurp_file($page);
     my @examples = examples_of($text) or next;
     my $superuser = $text =~ /^<!-- page: superuser -->$/m;
-    my ($database) = $page =~ /([^\/]*)\.md$/;
+    my ($database) = $page =~ /^doc\/(.*)\.md$/;
     my @results;
 
-    $database =~ tr/-/_/;
+    $database =~ tr/-\//__/;
     $node->safe_psql('postgres', qq{CREATE DATABASE "doc_$database" OWNER app});
     create_extension($node, "doc_$database");
     # its processes are there before the first example
@@ -93,6 +93,8 @@ for my $page (@pages)
           if defined $example->{output} && $example->{kind} ne 'varies';
     }
     check_invariants($node, "doc_$database");
+    # there are more pages than the server has room for processes
+    $node->safe_psql('postgres', qq{DROP DATABASE "doc_$database"});
 }
 
 # ---- the reference: all that is there, and nothing else ----
