@@ -108,3 +108,17 @@ SELECT count(*) FROM joborch_internal.timers t JOIN joborch_internal.ends USING 
 SELECT * FROM joborch.check();
 DROP TABLE flow_wait_state;
 DROP FUNCTION flow_reject(text);
+
+-- a hint: who changed the data makes the step look at once
+CREATE TABLE hinted (n integer);
+SELECT joborch.create_job('hinted', '{"steps": [{"name": "w", "type": "wait_sql", "interval": "1 hour", "sql": "SELECT count(*) > 0 FROM hinted"}]}') > 0 AS saved;
+SELECT joborch.start('hinted', name => 'hinted') > 0 AS started;
+SELECT test.await_step(test.run('hinted'), 'w', 'waiting');
+SELECT joborch.recheck_waits('no such job');
+BEGIN;
+INSERT INTO hinted VALUES (1);
+SELECT joborch.recheck_waits('hinted');
+COMMIT;
+SELECT test.finish('hinted');
+DROP TABLE hinted;
+SELECT * FROM joborch.check();

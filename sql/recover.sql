@@ -91,6 +91,7 @@ SELECT joborch.run_output(:third) = joborch.run_output(:again) AS same_output;
 
 -- pause keeps the position; all steps done, it stays paused and ends at resume
 SELECT test.start('a: SELECT test.poll(''SELECT paused FROM joborch.job_runs WHERE run_id = '' || {{ run.id }}::text)', 'b: SELECT 2');
+SELECT test.await_step(test.run(), 'a', 'running');
 SELECT joborch.pause_run(test.run());
 SELECT test.await_step(test.run(), 'a', 'completed');
 SELECT test.story(test.run());
@@ -99,6 +100,7 @@ SELECT joborch.wait_for_run(test.run(), '0 s');
 SELECT joborch.resume_run(test.run());
 SELECT test.finish();
 SELECT test.start('a: SELECT test.poll(''SELECT paused FROM joborch.job_runs WHERE run_id = '' || {{ run.id }}::text)');
+SELECT test.await_step(test.run(), 'a', 'running');
 SELECT joborch.pause_run(test.run());
 SELECT test.await_step(test.run(), 'a', 'completed');
 SELECT test.story(test.run()), progress FROM joborch.job_runs WHERE run_id = test.run();
@@ -107,6 +109,7 @@ SELECT joborch.resume_run(test.run()) IS NOT NULL AS resumed;
 SELECT test.finish();
 -- cancelled while paused
 SELECT test.start('a: SELECT test.poll(''SELECT paused FROM joborch.job_runs WHERE run_id = '' || {{ run.id }}::text)', 'b: SELECT 2', 'last, finally=1: SELECT 3');
+SELECT test.await_step(test.run(), 'a', 'running');
 SELECT joborch.pause_run(test.run());
 SELECT test.await_step(test.run(), 'a', 'completed');
 SELECT joborch.cancel_run(test.run()) IS NOT NULL AS asked;

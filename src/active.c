@@ -360,7 +360,7 @@ settle(JoActiveRun *run, JoStepState *state, char status)
 	if (shape->ends_run)
 		run->stopping |= status == JO_STEP_COMPLETED || status == JO_STEP_FAILED;
 	run->to_trim |= shape->is_race && run->shape->steps[state->step].part == JO_PART_CLOSE;
-	if (status != JO_STEP_FAILED || shape->on_error == JO_ON_ERROR_CONTINUE)
+	if (status != JO_STEP_FAILED || (shape->on_error == JO_ON_ERROR_CONTINUE && !shape->ends_run))
 		return;
 	/* of a container, its end fails instead */
 	if ((shape->scope >= 0 || shape->part == JO_PART_OPEN || shape->part == JO_PART_EACH) &&
@@ -397,6 +397,9 @@ status_along(const JoActiveRun *run, const JoShapeEdge *edge, int parent, int32 
 		case JO_EDGE_BRANCH:
 			if (status == JO_STEP_COMPLETED)
 				return edge->branch == taken ? status : JO_STEP_SKIPPED;
+			/* it took no branch; if its failure is accepted, none is to run */
+			if (status == JO_STEP_FAILED && run->shape->steps[parent].on_error == JO_ON_ERROR_CONTINUE)
+				return JO_STEP_SKIPPED;
 			break;
 		default:
 			break;
@@ -572,9 +575,8 @@ jo_active_stop(JoActiveRun *run, char status)
 	open_phases(run);
 }
 
-/* Is the step inside of a container, however deep? */
-static bool
-is_inside(const JoActiveRun *run, int step, int close)
+bool
+jo_active_is_inside(const JoActiveRun *run, int step, int close)
 {
 	int			scope = run->shape->steps[step].scope;
 
@@ -594,7 +596,7 @@ jo_active_trim(JoActiveRun *run)
 		if (run->shape->steps[i].is_race && JO_STEP_IS_FINAL(state->status))
 		{
 			for (int inner = 0; inner < i; inner++)
-				if (is_inside(run, inner, i))
+				if (jo_active_is_inside(run, inner, i))
 					(void) stop_step(run, &run->steps[inner], JO_STEP_CANCELLED);
 		}
 		else if (state->items != NULL && state->items->stopped && stop_step(run, state, JO_STEP_SKIPPED))

@@ -79,6 +79,9 @@ extern void jo_active_trim(JoActiveRun *run);
 /* Before a state gets a final status: it is in no chain and no count any more. */
 extern void jo_active_leave(JoActiveRun *run, JoStepState *state);
 
+/* Is the step inside of a container, which its CLOSE stands for, however deep? */
+extern bool jo_active_is_inside(const JoActiveRun *run, int step, int close);
+
 /* Is it inside of a race that is over? */
 extern bool jo_active_is_obsolete(const JoActiveRun *run, const JoStepState *state);
 

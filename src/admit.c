@@ -68,14 +68,19 @@ write_refusal(JoAttempt *attempt, const JoCachedJob *job, JoPermit permit, bool 
 	}
 	if (wait.key == NULL || strcmp(wait.key, key) != 0)
 		wait.key = key;
-	if (permit == JO_PERMIT_SKIP)
-	{
-		if (jo_store_set_cancel(attempt->run_id, JO_CANCEL_GRACEFUL, &again))
-			jo_announce_control(attempt->run_id);
-		/* somebody holds its row: asks again soon */
-		wait.look_at = again ? jo_clock_now() + USECS_PER_SEC : 0;
-	}
+	if (permit == JO_PERMIT_SKIP && jo_store_set_cancel(attempt->run_id, JO_CANCEL_GRACEFUL, &again))
+		jo_announce_control(attempt->run_id);
+	/* somebody holds the row of this run or of another: asks again soon */
+	again |= permit == JO_PERMIT_AGAIN;
+	wait.look_at = again ? jo_clock_now() + USECS_PER_SEC : 0;
 	jo_stepwrite_wait(attempt, job, &wait);
+}
+
+/* What is in its row is not yet the step's own. */
+static bool
+waits_for_permit(const JoAttempt *attempt)
+{
+	return attempt->waited && attempt->wait.kind == 'k';
 }
 
 /* The step may begin: it waits for no permit any more. */
@@ -83,7 +88,7 @@ static void
 note_permits(JoActiveRun *run, JoAttempt *attempt, const JoStepDef *step)
 {
 	attempt->permitted = step->concurrency != NULL;
-	if (attempt->waited && attempt->wait.kind == 'k')
+	if (waits_for_permit(attempt))
 	{
 		jo_books_leave_wait(&attempt->wait, attempt->epoch);
 		attempt->waited = false;
@@ -102,8 +107,16 @@ jo_admit(JoSlot *slot, JoAttempt *attempt, JoCachedJob *job, const JoStepDef *st
 	JoPermit	permit = JO_PERMIT_HELD;
 	char	   *key = NULL;
 
-	if (!of_run && step->concurrency == NULL)
+	/* another step of the run may have got its permit meanwhile: then this one has waited, too */
+	if (!of_run && step->concurrency == NULL && !waits_for_permit(attempt))
 		return JO_ADMITTED;
+	/* somebody has said what becomes of it: it needs no permit, and asks for none any more */
+	if (attempt->waited && attempt->wait.kind == JO_WAIT_KEY &&
+		jo_store_has_order(attempt->run_id, &attempt->wait, jo_store_latest()))
+	{
+		attempt->permitted = step->concurrency != NULL;
+		return JO_ADMITTED;
+	}
 	if (of_run && step->concurrency != NULL)
 		lock_in_order(run, attempt, job, step);
 	if (of_run)

@@ -19,18 +19,19 @@
 #include "slots.h"
 #include "txn.h"
 
-/* A signal or a decision may be there for it. */
+/* A signal, a decision or a permit may be there for it; an order for whatever waits. */
 static void
 wake_hearing(JoActiveRun *run, JoStepState *state, void *argument)
 {
-	(void) argument;
-	if (run->shape->steps[state->step].hears && state->status != JO_STEP_RETRYING)
+	const bool *ordered = argument;
+
+	if ((*ordered || run->shape->steps[state->step].hears) && state->status != JO_STEP_RETRYING)
 		jo_active_wake(run, state);
 }
 
 /* Takes over what a request changed in the row of a run in memory. */
 static void
-apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, JoWakeList *wakes)
+apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, bool ordered, JoWakeList *wakes)
 {
 	bool		force = live->cancel == JO_CANCEL_FORCE || live->cancel == JO_CANCEL_TIMED_OUT;
 
@@ -47,13 +48,13 @@ apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, JoWakeL
 		if (jo_shared->slots[i].run == run)
 			jo_slot_cancel(&jo_shared->slots[i], live->cancel == JO_CANCEL_TIMED_OUT);
 	if (run->shape->may_wait)
-		jo_items_visit(run, wake_hearing, NULL);
+		jo_items_visit(run, wake_hearing, &ordered);
 	(void) jo_outcome_settle(database, run, NULL, wakes);
 }
 
-/* False when the run is not in memory. live NULL: its row is gone. */
+/* False when the run is not in memory. live NULL: its row is gone; ordered: the end of a step is asked for. */
 static bool
-update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live)
+update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live, bool ordered)
 {
 	JoWakeList	wakes = {0};
 	JoActiveRun *run;
@@ -66,7 +67,7 @@ update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live)
 		run->reload = true;
 	}
 	else if (run != NULL && live != NULL && run->epoch == live->epoch)
-		apply_row(database, run, live, &wakes);
+		apply_row(database, run, live, ordered, &wakes);
 	else if (run != NULL)
 	{
 		run->asked = false;
@@ -83,10 +84,11 @@ jo_controls_look_at(JoDatabase *database, int64 run_id)
 {
 	JoLiveRow	live;
 	bool		exists = jo_store_live(run_id, jo_store_latest(), &live);
+	bool		ordered = exists && jo_store_has_order(run_id, NULL, jo_store_latest());
 
 	JO_DEBUG_POINT("dispatcher-control-read");
-	if (!update_memory(database, run_id, exists ? &live : NULL) && exists)
-		jo_load_run(database, run_id);
+	if (!update_memory(database, run_id, exists ? &live : NULL, ordered) && exists)
+		jo_load_asked_for(database, run_id);
 }
 
 /* Controls overflowed: every run in memory is looked at. */

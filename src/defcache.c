@@ -64,13 +64,13 @@ raise_unreadable(int64 version_id, const JoFindings *findings)
 
 /* Parses into the current context, which becomes the job's. */
 static JoCachedJob *
-parse_job(int64 version_id, const char *json, const JoDefinitionHooks *hooks)
+parse_job(int64 version_id, const char *json)
 {
 	JoCachedJob *job = palloc0(sizeof(JoCachedJob));
 	JoFindings	findings;
 
 	memset(&findings, 0, sizeof(findings));
-	job->definition = jo_definition_parse(json, strlen(json), hooks, &findings);
+	job->definition = jo_definition_parse(json, strlen(json), &jo_definition_hooks, &findings);
 	if (job->definition == NULL)
 		raise_unreadable(version_id, &findings);
 	job->version_id = version_id;
@@ -92,7 +92,7 @@ load_job(int64 version_id)
 				(errcode(ERRCODE_JO_JOB_NOT_FOUND),
 				 errmsg("job version %lld does not exist", (long long) version_id)));
 	text = JsonbToCString(NULL, &version.definition->root, VARSIZE(version.definition));
-	job = parse_job(version_id, text, &jo_definition_hooks);
+	job = parse_job(version_id, text);
 	pfree(text);
 
 	job->job_id = version.job_id;
@@ -172,7 +172,7 @@ jo_defcache_get(int64 version_id)
 }
 
 JoCachedJob *
-jo_defcache_enter(const char *json, const JoDefinitionHooks *hooks, const char *job_name, Oid author)
+jo_defcache_enter(const char *json, const char *job_name, Oid author)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
@@ -181,7 +181,7 @@ jo_defcache_enter(const char *json, const JoDefinitionHooks *hooks, const char *
 	open_cache();
 	context = AllocSetContextCreate(caller, "joborch definition", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
-	job = parse_job(--last_unsaved, json, hooks);
+	job = parse_job(--last_unsaved, json);
 	job->author = author;
 	job->job_name = job_name != NULL ? pstrdup(job_name) : NULL;
 	job->unsaved = true;

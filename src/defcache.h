@@ -40,8 +40,7 @@ extern void jo_defcache_trim(void);
  * (below 0), by which jo_defcache_get() finds it until it is left.  json is checked
  * already: raises ERRCODE_JO_INVALID_DEFINITION if it is wrong all the same.
  */
-extern JoCachedJob *jo_defcache_enter(const char *json, const JoDefinitionHooks *hooks,
-									  const char *job_name, Oid author);
+extern JoCachedJob *jo_defcache_enter(const char *json, const char *job_name, Oid author);
 extern void jo_defcache_leave(JoCachedJob *job);
 
 /* So many bytes were made for a cached job, or freed if negative, beside what it frees itself. */

@@ -382,7 +382,7 @@ collect_list(JoDefReader *reader, const cJSON *json, const JoPath *list, const N
 		if (!jo_def_object(reader, child, single ? list : &at))
 			continue;
 		source.path = single ? list : jo_def_keep_path(reader, &at);
-		source.kind = jo_def_find_kind(reader, child);
+		source.kind = jo_def_find_kind(child);
 		step = collect_step(reader, &source, nest, index);
 		if (step < 0)
 			return last;
@@ -451,7 +451,7 @@ collect_compensation(JoDefReader *reader, int index)
 	if (cJSON_GetObjectItemCaseSensitive(source.json, "name") == NULL && step->name != NULL &&
 		strlen(step->name) + strlen("_compensate") <= JO_MAX_NAME)
 		nest.key = psprintf("%s_compensate", step->name);
-	source.kind = jo_def_find_kind(reader, source.json);
+	source.kind = jo_def_find_kind(source.json);
 	if (source.kind != NULL && (find_form(&source) != FORM_WHOLE ||
 								(source.kind->common & JO_KEY_COMPENSATE) == 0))
 	{

@@ -251,9 +251,6 @@ typedef struct JoDefinitionHooks
 
 	/* written by a user: "outer", which only bodies have, is refused */
 	bool		from_user;
-
-	/* steps that act outside of the database are accepted: JO_STEP_OUTSIDE */
-	bool		outside;
 } JoDefinitionHooks;
 
 /*

@@ -2,9 +2,9 @@
  * defoutside.c
  *		Steps that act outside of the database: what they are told.
  *
- * Only test_run() reads them so far (JoDefinitionHooks.outside): it answers them by
- * stubs and shows what they would have been told.  So their own keys are kept as they
- * are, with the templates in them.  A leaf.
+ * Nothing of the library carries them out: whoever does reads what a step was told,
+ * and test_run() answers it by a stub.  So their own keys are kept as they are, with
+ * the templates in them.  A leaf.
  */
 #include "defparse.h"
 
@@ -17,6 +17,10 @@ jo_def_read_outside(JoDefReader *reader, const cJSON *json, const JoPath *path, 
 	int			capacity = cJSON_GetArraySize(json) + 1;
 	const cJSON *child;
 
+	jo_def_warn(reader, "no_worker", path,
+				"Whoever is to carry it out finds it in joborch.outside_steps.",
+				"nothing carries out steps of type \"%s\" yet; the run waits there until "
+				"joborch.complete_step() or fail_step() is called", step->word);
 	reader->scope.secret = true;
 	parameters->kind = JO_VALUE_OBJECT;
 	parameters->keys = palloc(capacity * sizeof(char *));

@@ -305,7 +305,7 @@ extern void jo_def_collect_steps(JoDefReader *reader);
 /* defstep.c */
 
 /* The type that a step says or means, NULL if that is none; reports nothing. */
-extern const JoStepKind *jo_def_find_kind(const JoDefReader *reader, const cJSON *json);
+extern const JoStepKind *jo_def_find_kind(const cJSON *json);
 
 /* Is it one of the keys that not only one type has? */
 extern bool jo_def_is_common_key(const char *key);

@@ -105,10 +105,8 @@ static const JoStepKind kinds[] = {
 	{"wait_sql", "a wait_sql step", JO_STEP_WAIT_SQL, KEYS_OF_WAIT | JO_KEY_SQL | JO_KEY_RETRY,
 	wait_sql_keys, jo_def_read_wait_sql},
 	{"approval", "an approval step", JO_STEP_APPROVAL, KEYS_OF_WAIT, approval_keys, jo_def_read_approval},
-};
 
-/* Accepted where outside steps are; what their own keys mean is not looked at. */
-static const JoStepKind outside_kinds[] = {
+	/* they act outside of the database: what their own keys mean is not looked at */
 	{"http", "an http step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
 	{"webhook", "a webhook step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
 	{"file_transfer", "a file_transfer step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
@@ -119,7 +117,7 @@ static const JoStepKind outside_kinds[] = {
 	{"external", "an external step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
 };
 
-/* All words that "type" may be one day; those that kinds does not have are not built. */
+/* All words that "type" may be, for suggestions: those of kinds. */
 static const char *const type_words[] = {
 	"sql", "transform", "validate", "aggregate", "filter", "set", "condition", "switch",
 	"parallel", "join", "foreach", "loop", "job", "race", "end", "delay", "wait_signal",
@@ -159,26 +157,26 @@ jo_def_is_common_key(const char *key)
 	return jo_words_find(key, every_key) >= 0;
 }
 
-const JoStepKind *
-jo_def_find_kind(const JoDefReader *reader, const cJSON *json)
+static const JoStepKind *
+find_kind(const char *word)
 {
-	const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "type");
-	int			noutside = reader->hooks->outside ? (int) lengthof(outside_kinds) : 0;
-
-	if (type == NULL)
-	{
-		if (cJSON_GetObjectItemCaseSensitive(json, "sql") != NULL ||
-			cJSON_GetObjectItemCaseSensitive(json, "url") == NULL)
-			return &kinds[0];
-		return noutside > 0 ? &outside_kinds[0] : NULL;
-	}
-	for (int i = 0; i < noutside; i++)
-		if (cJSON_IsString(type) && strcmp(type->valuestring, outside_kinds[i].word) == 0)
-			return &outside_kinds[i];
 	for (int i = 0; i < (int) lengthof(kinds); i++)
-		if (cJSON_IsString(type) && strcmp(type->valuestring, kinds[i].word) == 0)
+		if (strcmp(word, kinds[i].word) == 0)
 			return &kinds[i];
 	return NULL;
+}
+
+const JoStepKind *
+jo_def_find_kind(const cJSON *json)
+{
+	const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "type");
+
+	if (type != NULL)
+		return cJSON_IsString(type) ? find_kind(type->valuestring) : NULL;
+	if (cJSON_GetObjectItemCaseSensitive(json, "sql") == NULL &&
+		cJSON_GetObjectItemCaseSensitive(json, "url") != NULL)
+		return find_kind("http");
+	return &kinds[0];
 }
 
 static bool
@@ -190,7 +188,7 @@ is_visual_type(const char *type)
 	return false;
 }
 
-/* A type that is none, or that is not built yet. */
+/* A type that is none, or one of the visual form. */
 static void
 report_type(JoDefReader *reader, const JoStepSource *source)
 {
@@ -198,12 +196,9 @@ report_type(JoDefReader *reader, const JoStepSource *source)
 	const cJSON *json = jo_def_get(source->json, source->path, "type", &at);
 	const char *type;
 
-	if (json == NULL)
-		jo_def_report(reader, "not_supported", source->path, NULL,
-					  "the step type \"http\" is not supported yet");
-	else if ((type = jo_def_string(reader, json, &at)) == NULL)
+	if ((type = jo_def_string(reader, json, &at)) == NULL)
 		return;
-	else if (jo_words_find(type, type_words) >= 0 || is_visual_type(type))
+	if (is_visual_type(type))
 		jo_def_report(reader, "not_supported", &at, NULL,
 					  "the step type \"%s\" is not supported yet", jo_words_show(type));
 	else
@@ -231,6 +226,26 @@ advise(const JoStepKind *kind, int key)
 	return common_keys[key].why;
 }
 
+/* What another type has, with advice; such keys are added to the n known ones. */
+static int
+check_foreign_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, const JoStepKind *kind,
+				   const char **known, int n)
+{
+	for (int i = 0; i < (int) lengthof(common_keys); i++)
+	{
+		JoPath		at;
+
+		if (common_keys[i].why == NULL || (kind->common & common_keys[i].bit) ||
+			jo_def_get(json, path, common_keys[i].key, &at) == NULL)
+			continue;
+		jo_def_report(reader, "not_supported", &at, advise(kind, i), "%s has no \"%s\"", kind->what,
+					  common_keys[i].key);
+		known[n++] = common_keys[i].key;
+		known[n] = NULL;
+	}
+	return n;
+}
+
 static void
 check_step_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, const JoStepKind *kind)
 {
@@ -246,19 +261,10 @@ check_step_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, cons
 	for (int i = 0; kind->keys[i] != NULL; i++)
 		known[n++] = kind->keys[i];
 	known[n] = NULL;
-	/* what another type has is told below, with advice */
-	for (int i = 0; i < (int) lengthof(common_keys); i++)
-	{
-		JoPath		at;
-
-		if (common_keys[i].why == NULL || (kind->common & common_keys[i].bit) ||
-			jo_def_get(json, path, common_keys[i].key, &at) == NULL)
-			continue;
-		jo_def_report(reader, "not_supported", &at, advise(kind, i), "%s has no \"%s\"", kind->what,
-					  common_keys[i].key);
-		known[n++] = common_keys[i].key;
-		known[n] = NULL;
-	}
+	n = check_foreign_keys(reader, json, path, kind, known, n);
+	/* all other keys are its parameters */
+	if (kind->type == JO_STEP_OUTSIDE)
+		return;
 	/* keys that belong to one other type say that the type is wrong, not the key */
 	if (cJSON_GetObjectItemCaseSensitive(json, "type") == NULL)
 		cJSON_ArrayForEach(child, json)
@@ -410,8 +416,7 @@ read_beginning(JoDefReader *reader, const JoStepSource *source, JoStepDef *step)
 	const cJSON *member;
 	JoPath		at;
 
-	if (source->kind->type != JO_STEP_OUTSIDE)
-		check_step_keys(reader, json, source->path, source->kind);
+	check_step_keys(reader, json, source->path, source->kind);
 	read_trigger_rule(reader, json, source->path, step);
 	if ((member = jo_def_get(json, source->path, "when", &at)) != NULL)
 		jo_def_read_condition(reader, member, &at, &step->when, 1, 0);
@@ -534,7 +539,7 @@ jo_def_read_step(JoDefReader *reader, JoStepDef *step)
 	if (source->kind == NULL)
 	{
 		/* a compensation of a type that it cannot have was told before */
-		if (jo_def_find_kind(reader, source->json) == NULL)
+		if (jo_def_find_kind(source->json) == NULL)
 			report_type(reader, source);
 		return;
 	}

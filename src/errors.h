@@ -37,6 +37,7 @@
 #define ERRCODE_JO_LOOP_LIMIT			MAKE_SQLSTATE('J','O','0','2','7')
 #define ERRCODE_JO_ENDED				MAKE_SQLSTATE('J','O','0','2','8')
 #define ERRCODE_JO_REJECTED				MAKE_SQLSTATE('J','O','0','2','9')
+#define ERRCODE_JO_STEP_FAILED			MAKE_SQLSTATE('J','O','0','3','0')
 #define ERRCODE_JO_TOO_DEEP				MAKE_SQLSTATE('J','O','0','4','0')
 
 /* Of class JO? */

@@ -342,6 +342,17 @@ remove_mark(const JoAttempt *attempt)
 	jo_txn_commit();
 }
 
+/* What the step waited for; to be asked for a permit it changes transactions, which the row survives. */
+static void
+read_wait(JoAttempt *attempt)
+{
+	MemoryContext old = MemoryContextSwitchTo(step_context);
+
+	attempt->waited = jo_store_wait(attempt->run_id, attempt->step, attempt->item,
+									jo_store_latest(), &attempt->wait);
+	MemoryContextSwitchTo(old);
+}
+
 static void
 try_step(JoAttempt *attempt, bool careful)
 {
@@ -357,8 +368,7 @@ try_step(JoAttempt *attempt, bool careful)
 	pgstat_report_activity(STATE_RUNNING, activity);
 	/* first, so that whatever goes wrong ends the wait too */
 	if (slot->run->shape->steps[attempt->step].may_wait)
-		attempt->waited = jo_store_wait(attempt->run_id, attempt->step, attempt->item,
-										jo_store_latest(), &attempt->wait);
+		read_wait(attempt);
 	check_rights();
 	check_run_as(job, step);
 	switch (jo_admit(slot, attempt, job, step))
@@ -373,7 +383,8 @@ try_step(JoAttempt *attempt, bool careful)
 			return;
 	}
 	JO_DEBUG_POINT("executor-step-begin");
-	if (jo_sqlstep_is_alone(step))
+	/* one that still waits has an order, and does nothing itself */
+	if (jo_sqlstep_is_alone(step) && !attempt->waited)
 		run_alone(attempt, job, step);
 	else
 		run_in_transaction(attempt, job, step);
@@ -478,6 +489,11 @@ fail_step(const JoAttempt *attempt, ErrorData *error)
 		}
 	}
 	PG_END_TRY();
+	if (outcome == JO_OUTCOME_RERUN || outcome == JO_OUTCOME_STALE)
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("step %d of run " INT64_FORMAT " was interrupted and is carried out again: %s",
+						attempt->step, attempt->run_id, error->message)));
 	if (slot->work != JO_WORK_COMMITTED)
 	{
 		slot->outcome = outcome;

@@ -106,12 +106,15 @@ static const ErrorClass error_classes[] = {
 	{"JO020", "rate_limited", true},
 	{"JO021", "timeout", true},
 	{"JO022", "timeout", true},
+	{"JO023", "conflict", false},
 	{"JO024", "validation", false},
 	{"JO025", "validation", false},
 	{"JO026", "validation", false},
 	{"JO027", "validation", false},
 	{"JO028", "internal", false},
-	{"JO029", "permission", false}
+	{"JO029", "permission", false},
+	{"JO030", "external", true},
+	{"JO040", "validation", false}
 };
 
 PG_FUNCTION_INFO_V1(joborch_error_classes);

@@ -209,7 +209,7 @@ count_begun(const JoActiveRun *run, int close, const JoStepState *kept)
 	{
 		const JoStepState *state = &run->steps[i];
 
-		if (run->shape->steps[i].scope == close)
+		if (jo_active_is_inside(run, i, close))
 			n += state->status == JO_STEP_RUNNING || state->status == JO_STEP_RETRYING ||
 				state->status == JO_STEP_WAITING || state->class != NULL || state == kept;
 	}

@@ -20,6 +20,7 @@
 #include "load.h"
 #include "miscadmin.h"
 #include "outcome.h"
+#include "permits.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
@@ -98,6 +99,8 @@ replay_attempts(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 	}
 }
 
+static bool load_asked_for = false; /* by a request, not because of the time or the sweep */
+
 /*
  * May what a step waits for have come while nobody looked?  Times have timers of
  * their own; a child that has no live row is over; the others are asked.
@@ -114,6 +117,12 @@ may_go_on(const JoWaitRow *wait, Snapshot snapshot, TimestampTz now)
 	/* runs that wait for long are looked at again and again, each time by the sweep */
 	if (wait->kind == JO_WAIT_SIGNAL || wait->kind == JO_WAIT_APPROVAL)
 		return jo_store_has_signal(wait->run_id, snapshot);
+	/* who asked for the run may have done what it waits for */
+	if (wait->kind == JO_WAIT_SQL && load_asked_for)
+		return true;
+	/* an order ends it, and nothing else */
+	if (wait->kind == JO_WAIT_OUTSIDE)
+		return false;
 	return wait->look_at == 0 || wait->deadline == wait->look_at;
 }
 
@@ -122,6 +131,7 @@ replay_waits(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 {
 	JoWaitRow  *rows;
 	int			n = jo_store_waits(run->run_id, snapshot, &rows);
+	bool		ordered = n > 0 && jo_store_has_order(run->run_id, NULL, snapshot);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -136,7 +146,7 @@ replay_waits(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 			continue;
 		state->attempt = Max(state->attempt, rows[i].attempt);
 		jo_active_await(run, state, JO_STEP_WAITING);
-		if (may_go_on(&rows[i], snapshot, now))
+		if (ordered || may_go_on(&rows[i], snapshot, now))
 			jo_active_ready(run, state);
 	}
 }
@@ -196,7 +206,8 @@ end_unusable(JoLiveRow *live, const ErrorData *error)
 		.error = jo_failure_from_error(error),
 	};
 
-	(void) jo_store_end_run(&live->tid, &row);
+	if (jo_store_end_run(&live->tid, &row))
+		jo_permits_release(live->run_id, JO_ALL_STEPS, JO_NO_ITEM);
 }
 
 typedef enum Filled
@@ -430,6 +441,21 @@ announce_later(JoDatabase *database, const JoLiveRow *row, TimestampTz now)
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	(void) jo_cursor_announce(database, &range, now);
 	LWLockRelease(jo_shared->lock);
+}
+
+void
+jo_load_asked_for(JoDatabase *database, int64 run_id)
+{
+	load_asked_for = true;
+	PG_TRY();
+	{
+		jo_load_run(database, run_id);
+	}
+	PG_FINALLY();
+	{
+		load_asked_for = false;
+	}
+	PG_END_TRY();
 }
 
 void

@@ -22,6 +22,9 @@ extern int	jo_load_runs(JoDatabase *database, JoLiveRow *rows, int n, bool fresh
 /* One run by its id, if it is unfinished and not in memory. */
 extern void jo_load_run(JoDatabase *database, int64 run_id);
 
+/* The same because of a request: what waits for a state of the database looks at it, too. */
+extern void jo_load_asked_for(JoDatabase *database, int64 run_id);
+
 /* The state a run's rows describe, built into a run of the caller's own. */
 extern void jo_load_history(JoActiveRun *run, Snapshot snapshot, TimestampTz now);
 

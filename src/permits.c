@@ -11,13 +11,12 @@
 
 #include "announce.h"
 #include "clock.h"
-#include "errors.h"
 #include "permits.h"
 #include "rights.h"
 #include "store.h"
 #include "utils/builtins.h"
 
-#define WOKEN_AT_ONCE 8			/* some may be paused: the others are not to wait for them */
+#define WOKEN_AT_ONCE 8			/* some may just be stopped: the others are not to wait for them */
 
 /* Limits of different jobs, steps and queues never meet. */
 static char *
@@ -59,10 +58,15 @@ may_cancel(const JoPermitAsk *ask, int64 other)
 		jo_rights_may_control(holder.owner, NULL);
 }
 
-/* Runs that hold the key are cancelled in favour of the one that asks. */
-static void
+/*
+ * Runs that hold the key are cancelled in favour of the one that asks.  False when
+ * somebody holds the row of one, perhaps because it is just ending.
+ */
+static bool
 cancel_holders(const JoPermitAsk *ask, const JoPermitRow *rows, int n)
 {
+	bool		all = true;
+
 	for (int i = 0; i < n; i++)
 	{
 		bool		again;
@@ -71,12 +75,9 @@ cancel_holders(const JoPermitAsk *ask, const JoPermitRow *rows, int n)
 			continue;
 		if (jo_store_set_cancel(rows[i].run_id, JO_CANCEL_FORCE, &again))
 			jo_announce_control(rows[i].run_id);
-		if (again)
-			ereport(ERROR,
-					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("run " INT64_FORMAT " cannot be cancelled: somebody holds its row",
-							rows[i].run_id)));
+		all &= !again;
 	}
+	return all;
 }
 
 JoPermit
@@ -88,6 +89,7 @@ jo_permits_ask(const JoPermitAsk *ask, char **key)
 		.step = ask->step,
 		.item = ask->item,
 	};
+	JoPermit	refusal = JO_PERMIT_WAIT;
 	JoPermitRow *rows;
 	int			held = 0;
 	int			n;
@@ -107,10 +109,10 @@ jo_permits_ask(const JoPermitAsk *ask, char **key)
 	own.held = held < ask->limit->limit;
 	if (!own.held && ask->limit->when_full == JO_WHEN_FULL_SKIP)
 		return JO_PERMIT_SKIP;
-	if (!own.held && ask->limit->when_full == JO_WHEN_FULL_CANCEL_OTHER)
-		cancel_holders(ask, rows, n);
+	if (!own.held && ask->limit->when_full == JO_WHEN_FULL_CANCEL_OTHER && !cancel_holders(ask, rows, n))
+		refusal = JO_PERMIT_AGAIN;
 	jo_store_put_permit(&own);
-	return own.held ? JO_PERMIT_HELD : JO_PERMIT_WAIT;
+	return own.held ? JO_PERMIT_HELD : refusal;
 }
 
 static void
@@ -125,10 +127,14 @@ wake_waiting(const char *key)
 	n = jo_store_permits(key, &rows);
 	for (int i = 0; i < n && woken < WOKEN_AT_ONCE; i++)
 	{
+		JoLiveRow	live;
+
 		if (rows[i].held)
 			continue;
 		jo_announce_control(rows[i].run_id);
-		woken++;
+		/* one that is paused does not look before it is resumed */
+		if (jo_store_live(rows[i].run_id, jo_store_latest(), &live) && !live.paused)
+			woken++;
 	}
 }
 

@@ -15,6 +15,7 @@ typedef enum JoPermit
 {
 	JO_PERMIT_HELD,
 	JO_PERMIT_WAIT,				/* a row says that it waits; it is woken when there is room */
+	JO_PERMIT_AGAIN,			/* the same, and it asks again soon: another run could not be cancelled yet */
 	JO_PERMIT_SKIP				/* full, and it is not to wait */
 } JoPermit;
 

@@ -264,6 +264,17 @@ describe_wait(Phrases *phrases, const JoStepDef *step)
 		add_phrase(phrases, psprintf("on reject %s", outcomes[wait->on_reject]));
 }
 
+/* Of what is to be done outside, that by which people know it. */
+static void
+describe_outside(Phrases *phrases, const JoValue *parameters)
+{
+	static const char *const telling[] = {"url", "command", "task", "operation", "to", NULL};
+
+	for (int i = 0; i < parameters->n; i++)
+		if (jo_words_find(parameters->keys[i], telling) >= 0)
+			add_phrase(phrases, psprintf("%s %s", parameters->keys[i], show_value(&parameters->values[i])));
+}
+
 static char *
 describe_retry(const JoRetry *retry)
 {
@@ -294,6 +305,8 @@ describe_work(Phrases *phrases, const JoStepDef *start, const JoStepDef *work)
 		describe_child(phrases, work);
 	if (work->wait != NULL)
 		describe_wait(phrases, work);
+	if (work->outside != NULL)
+		describe_outside(phrases, work->outside->parameters);
 	if (work->retry.max_attempts > 1)
 		add_phrase(phrases, describe_retry(&work->retry));
 	if (work->timeout > 0 && start->flow == NULL)

@@ -163,7 +163,8 @@ fill_flow(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
 
 	bool		limited = step->concurrency != NULL || shape->has_permits;
 
-	to->hears = limited || step->type == JO_STEP_WAIT_SIGNAL || step->type == JO_STEP_APPROVAL;
+	to->hears = limited || step->type == JO_STEP_WAIT_SIGNAL || step->type == JO_STEP_APPROVAL ||
+		step->type == JO_STEP_WAIT_SQL;
 	to->may_wait = limited || jo_step_may_wait(step);
 	to->is_race = closes && step->type == JO_STEP_RACE;
 	to->ends_run = step->type == JO_STEP_END;

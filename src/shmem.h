@@ -60,7 +60,7 @@ typedef struct JoShapeStep
 	uint8		part;			/* JoPart */
 	int8		priority;		/* -1: the run's */
 	bool		counted;		/* in the run's numbers of steps */
-	bool		hears;			/* waits for a signal, a decision or a permit */
+	bool		hears;			/* a request may end its wait: a signal, a decision, a permit, a hint; orders are for all */
 	bool		may_wait;		/* may have a row in wait */
 	bool		is_race;		/* CLOSE: the rest is cancelled */
 	bool		ends_run;		/* its success leaves nothing to begin */

@@ -14,6 +14,8 @@
 #include "miscadmin.h"
 #include "steptypes.h"
 
+#define MAX_RESULTS_BYTES (255 << 20)	/* jsonb ends there */
+
 /* Stores the items; returns how many there are. */
 static int
 store_items(JoTry *try, Jsonb *items)
@@ -104,8 +106,11 @@ find_failed(const JoStepRow *rows, int n, int *nfailed, int *ncancelled)
 static JoVerdict
 fail(JoTry *try, const JoStepRow *row, int nfailed, int n)
 {
-	Jsonb	   *error = row->error;
+	JoStepRow	whole;
+	Jsonb	   *error = NULL;
 
+	if (jo_store_step(try->run_id, row->step, row->item, jo_store_latest(), &whole))
+		error = whole.error;
 	if (error == NULL)
 		error = jo_failure_make(ERRCODE_INTERNAL_ERROR, "an item failed", NULL, NULL);
 	error = jo_step_note(jo_step_note(error, "item", row->item), "items", n);
@@ -113,11 +118,31 @@ fail(JoTry *try, const JoStepRow *row, int nfailed, int n)
 	return jo_step_fail_with(try, jo_failure_with_step(error, try->step->name));
 }
 
+/* The output of an item; total, what all so far have, must fit into one value. */
+static Jsonb *
+read_result(JoTry *try, const JoStepRow *row, Size *total)
+{
+	JoStepRow	whole;
+
+	if (row->status != JO_STEP_COMPLETED ||
+		!jo_store_step(try->run_id, row->step, row->item, jo_store_latest(), &whole) || whole.output == NULL)
+		return NULL;
+	*total += VARSIZE(whole.output);
+	if (*total > MAX_RESULTS_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_RESULT_TOO_LARGE),
+				 errmsg("results of the items of %s are too large together", jo_document_place(try->document)),
+				 errdetail("Those up to item %d have more than %d MB.", row->item, MAX_RESULTS_BYTES >> 20),
+				 errhint("Let the items write to a table, and their \"output\" be small (\"none\" of an SQL step).")));
+	return whole.output;
+}
+
 /* Item by item; null for one that did not complete. */
 static void
-add_results(JsonbParseState **state, const JoStepRow *rows, int nrows, int n)
+add_results(JoTry *try, JsonbParseState **state, const JoStepRow *rows, int nrows, int n)
 {
 	JsonbValue	value;
+	Size		total = 0;
 	int			at = 0;
 	int			i;
 
@@ -126,12 +151,16 @@ add_results(JsonbParseState **state, const JoStepRow *rows, int nrows, int n)
 	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
 	for (i = 0; i < n; i++)
 	{
+		Jsonb	   *output = NULL;
+
+		CHECK_FOR_INTERRUPTS();
 		while (at < nrows && rows[at].item < i)
 			at++;
+		if (at < nrows && rows[at].item == i)
+			output = read_result(try, &rows[at], &total);
 		value.type = jbvNull;
-		if (at < nrows && rows[at].item == i && rows[at].status == JO_STEP_COMPLETED &&
-			rows[at].output != NULL)
-			jo_jsonb_to_value(rows[at].output, &value);
+		if (output != NULL)
+			jo_jsonb_to_value(output, &value);
 		pushJsonbValue(state, WJB_ELEM, &value);
 	}
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
@@ -156,7 +185,8 @@ jo_step_close_each(JoTry *try)
 			return jo_step_fail_with(try, jo_failure_with_step(open.error, try->step->name));
 		n = Max(open.taken, 0);
 	}
-	nrows = jo_store_step_items(try->run_id, each->index, jo_store_latest(), true, &rows);
+	/* without their data, which may be more than memory holds */
+	nrows = jo_store_step_items(try->run_id, each->index, jo_store_latest(), false, &rows);
 	failed = find_failed(rows, nrows, &nfailed, &ncancelled);
 	if (failed != NULL &&
 		(!each->each->go_on || (each->each->max_failed >= 0 && nfailed > each->each->max_failed)))
@@ -169,7 +199,7 @@ jo_step_close_each(JoTry *try)
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	if (!try->step->output_none)
-		add_results(&state, rows, nrows, n);
+		add_results(try, &state, rows, nrows, n);
 	jo_jsonb_add_int(&state, "count", n);
 	jo_jsonb_add_int(&state, "failed", nfailed);
 	try->output = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -16,7 +16,7 @@
 
 PG_FUNCTION_INFO_V1(joborch_definition_steps);
 
-#define COLUMNS 17
+#define COLUMNS 18
 
 static const char *
 phase_word(JoPhase phase)
@@ -109,6 +109,8 @@ joborch_definition_steps(PG_FUNCTION_ARGS)
 		values[15] = Int32GetDatum(step->open);
 		nulls[16] = step->close < 0;
 		values[16] = Int32GetDatum(step->close);
+		nulls[17] = step->compensates < 0;
+		values[17] = Int32GetDatum(step->compensates);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -27,18 +27,6 @@ typedef struct StepTypeRow
 	bool		waits;			/* WHOLE and EACH may say JO_VERDICT_WAIT */
 } StepTypeRow;
 
-/* Only test_run() reads definitions with such steps, and asks for a stub before it comes here. */
-static JoVerdict
-raise_outside(JoTry *try)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("%s acts outside of the database", jo_document_place(try->document)),
-			 errdetail("Its type is \"%s\".", try->step->word),
-			 errhint("Give test_run() a stub for it.")));
-	return JO_VERDICT_FAILED;	/* not reached */
-}
-
 static const StepTypeRow types[] = {
 	[JO_STEP_SQL] = {.whole = jo_step_sql},
 	[JO_STEP_TRANSFORM] = {.whole = jo_step_transform},
@@ -59,7 +47,7 @@ static const StepTypeRow types[] = {
 	[JO_STEP_WAIT_SIGNAL] = {.whole = jo_step_wait_signal,.waits = true},
 	[JO_STEP_WAIT_SQL] = {.whole = jo_step_wait_sql,.waits = true},
 	[JO_STEP_APPROVAL] = {.whole = jo_step_approval,.waits = true},
-	[JO_STEP_OUTSIDE] = {.whole = raise_outside}
+	[JO_STEP_OUTSIDE] = {.whole = jo_step_outside,.waits = true}
 };
 
 bool
@@ -163,6 +151,7 @@ jo_step_execute(JoTry *try)
 {
 	StepFunction function = find_function(try->step);
 	JoVerdict	verdict;
+	bool		ordered;
 
 	if (function == NULL)
 		elog(ERROR, "step \"%s\" of type %d has no part %d",
@@ -176,11 +165,15 @@ jo_step_execute(JoTry *try)
 	if (!try->waited && jo_step_is_cached(try))
 		return JO_VERDICT_COMPLETED;
 
-	verdict = function(try);
+	ordered = try->waited && jo_step_take_order(try, &verdict);
+	if (!ordered)
+		verdict = function(try);
 	if (verdict == JO_VERDICT_COMPLETED)
 	{
 		check_size(try);
-		jo_step_keep(try);
+		/* what somebody puts in the place of a result is none of the step's */
+		if (!ordered || try->step->type == JO_STEP_OUTSIDE)
+			jo_step_keep(try);
 	}
 	return verdict;
 }

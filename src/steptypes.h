@@ -60,6 +60,16 @@ extern JoVerdict jo_step_wait_until(JoTry *try, TimestampTz look_at);
 /* Raises ERRCODE_JO_STEP_TIMEOUT; hint is what to do about it. */
 extern void jo_step_raise_timeout(JoTry *try, const char *hint) pg_attribute_noreturn();
 
+/* ---- stepoutside.c ---- */
+
+extern JoVerdict jo_step_outside(JoTry *try);
+
+/*
+ * Of a step that waited, whatever for: has somebody said what becomes of it?  The
+ * order is taken in this transaction.
+ */
+extern bool jo_step_take_order(JoTry *try, JoVerdict *verdict);
+
 /* ---- stepchild.c, steploop.c ---- */
 
 extern JoVerdict jo_step_job(JoTry *try);

@@ -152,6 +152,7 @@ typedef struct JoWaitRow
 #define JO_WAIT_JOB			'j'
 #define JO_WAIT_LOOP		'l'
 #define JO_WAIT_KEY			'k'
+#define JO_WAIT_OUTSIDE		'e'
 
 /* What was sent to a run. */
 typedef struct JoSignalRow
@@ -171,7 +172,11 @@ typedef struct JoSignalRow
 #define JO_SIGNAL_SENT		's'
 #define JO_SIGNAL_APPROVED	'a'
 #define JO_SIGNAL_REJECTED	'r'
+#define JO_SIGNAL_DONE		'd' /* the step is to end completed, failed, skipped */
+#define JO_SIGNAL_ERROR		'e'
+#define JO_SIGNAL_NOT_TO_DO 'n'
 #define JO_SIGNAL_DECISION	'\0'	/* to ask for: approved or rejected */
+#define JO_SIGNAL_ORDER		'\1'	/* to ask for: to end completed, failed or skipped */
 
 typedef struct JoJobRow
 {
@@ -387,6 +392,9 @@ extern bool jo_store_take_signal(int64 run_id, char kind, const char *name, int3
 
 /* Is there anything sent to the run that no step has taken? */
 extern bool jo_store_has_signal(int64 run_id, Snapshot snapshot);
+
+/* The same of orders; with wait, of those that were sent to that step since it waits. */
+extern bool jo_store_has_order(int64 run_id, const JoWaitRow *wait, Snapshot snapshot);
 
 /*
  * Items of a foreach, evaluated once: an array of up to so many in each chunk,

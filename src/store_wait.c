@@ -20,6 +20,7 @@
 #define WAIT_ITEM 3
 
 /* Columns of signal, from 0. */
+#define SIGNAL_SENT_AT 2
 #define SIGNAL_KIND 3
 #define SIGNAL_NAME 5
 #define SIGNAL_STEP 6
@@ -220,7 +221,11 @@ is_kind(const JoTuple *tuple, char kind)
 {
 	char		found = DatumGetChar(tuple->values[SIGNAL_KIND]);
 
-	return kind == JO_SIGNAL_DECISION ? found != JO_SIGNAL_SENT : found == kind;
+	if (kind == JO_SIGNAL_DECISION)
+		return found == JO_SIGNAL_APPROVED || found == JO_SIGNAL_REJECTED;
+	if (kind == JO_SIGNAL_ORDER)
+		return found == JO_SIGNAL_DONE || found == JO_SIGNAL_ERROR || found == JO_SIGNAL_NOT_TO_DO;
+	return found == kind;
 }
 
 /*
@@ -308,6 +313,30 @@ jo_store_has_signal(int64 run_id, Snapshot snapshot)
 	jo_store_scan_begin(&scan, JO_INDEX_SIGNAL_RUN, AccessShareLock, &key, 1, snapshot);
 	while (!found && jo_store_scan_next(&scan, &tuple))
 		found = tuple.nulls[SIGNAL_TAKEN_AT];
+	jo_store_scan_end(&scan);
+	return found;
+}
+
+static bool
+is_order_for(const JoTuple *tuple, const JoWaitRow *wait)
+{
+	return is_kind(tuple, JO_SIGNAL_ORDER) &&
+		(wait == NULL || (is_sent_to(tuple, wait->step, wait->item) &&
+						  DatumGetTimestampTz(tuple->values[SIGNAL_SENT_AT]) >= wait->begun_at));
+}
+
+bool
+jo_store_has_order(int64 run_id, const JoWaitRow *wait, Snapshot snapshot)
+{
+	ScanKeyData key;
+	JoScan		scan;
+	JoTuple		tuple;
+	bool		found = false;
+
+	jo_store_key_int64(&key, 1, run_id);
+	jo_store_scan_begin(&scan, JO_INDEX_SIGNAL_RUN, AccessShareLock, &key, 1, snapshot);
+	while (!found && jo_store_scan_next(&scan, &tuple))
+		found = tuple.nulls[SIGNAL_TAKEN_AT] && is_order_for(&tuple, wait);
 	jo_store_scan_end(&scan);
 	return found;
 }

@@ -32,7 +32,6 @@ is_same_name(const char *a, const char *b)
 JoCachedJob *
 jo_test_enter(JoTest *test, char *json, const char *name)
 {
-	JoDefinitionHooks hooks = jo_definition_hooks;
 	JoCachedJob *job;
 	ListCell   *job_cell;
 	ListCell   *text_cell;
@@ -44,8 +43,7 @@ jo_test_enter(JoTest *test, char *json, const char *name)
 		if (strcmp(json, lfirst(text_cell)) == 0 && is_same_name(name, job->job_name))
 			return job;
 	}
-	hooks.outside = true;
-	job = jo_defcache_enter(json, &hooks, name, test->caller);
+	job = jo_defcache_enter(json, name, test->caller);
 	test->jobs = lappend(test->jobs, job);
 	test->texts = lappend(test->texts, json);
 	return job;

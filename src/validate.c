@@ -231,7 +231,6 @@ jo_validate_for_test(Jsonb *definition)
 
 	memset(&findings, 0, sizeof(findings));
 	test_hooks.from_user = true;
-	test_hooks.outside = true;
 	native = jo_visual_to_native(JsonbToCString(NULL, &definition->root, VARSIZE(definition)), &findings);
 	if (native == NULL || jo_definition_parse(native, strlen(native), &test_hooks, &findings) == NULL)
 		jo_raise_findings(&findings);

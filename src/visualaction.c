@@ -231,7 +231,8 @@ static const JoVisualParam email_params[] = {
 	{"from", JO_PARAM_TEXT, false, 0, 0, NULL, {"from", "sender", NULL}},
 	{"subject", JO_PARAM_TEXT, false, 0, 0, NULL, {"subject", NULL}},
 	{"body", JO_PARAM_TEXT, false, 0, 0, NULL, {"message", "body", NULL}},
-	{"priority", JO_PARAM_WORD, false, 0, 0, priorities, {"priority", NULL}},
+	/* not the "priority" of steps, which says which of them begins first */
+	{"importance", JO_PARAM_WORD, false, 0, 0, priorities, {"priority", "importance", NULL}},
 	{"template", JO_PARAM_VALUE, false, 0, 0, NULL, {"template", NULL}},
 	{"attachments", JO_PARAM_LIST, false, 0, 0, NULL, {"attachments", NULL}},
 	{NULL, JO_PARAM_VALUE, false, 0, 0, NULL, {NULL}}

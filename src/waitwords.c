@@ -23,7 +23,7 @@
 PG_FUNCTION_INFO_V1(joborch_wait_words);
 PG_FUNCTION_INFO_V1(joborch_version_steps);
 
-#define COLUMNS 5
+#define COLUMNS 6
 
 static const char *
 time_words(TimestampTz when)
@@ -61,6 +61,8 @@ jo_wait_words(char kind, const char *key, TimestampTz look_at, int64 child,
 			return "condition";
 		case JO_WAIT_APPROVAL:
 			return approval_words(step, owner);
+		case JO_WAIT_OUTSIDE:
+			return psprintf("somebody who carries out \"%s\"", step->word);
 		case JO_WAIT_KEY:
 			return psprintf("concurrency key \"%s\"", key != NULL ? key : "");
 		default:
@@ -129,6 +131,7 @@ joborch_version_steps(PG_FUNCTION_ARGS)
 		values[2] = BoolGetDatum(JO_STEP_IS_COUNTED(step));
 		values[3] = BoolGetDatum(step->type == JO_STEP_APPROVAL);
 		values[4] = approvers_of(step);
+		values[5] = CStringGetTextDatum(step->word);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -127,7 +127,7 @@ BEGIN
 	RETURN QUERY
 	SELECT 'wait_letters', format('run %s, step %s: kind %s, attempt %s', w.run_id, w.step, w.kind, w.attempt)
 	FROM joborch_internal.wait w
-	WHERE w.kind NOT IN ('d', 's', 'q', 'a', 'j', 'l', 'k') OR w.attempt < 1 OR w.item < -1;
+	WHERE w.kind NOT IN ('d', 's', 'q', 'a', 'j', 'l', 'k', 'e') OR w.attempt < 1 OR w.item < -1;
 
 	RETURN QUERY
 	SELECT 'timer_has_wait', format('run %s, step %s, item %s: timer of %s', t.run_id, t.step, t.item, t.due)
@@ -138,7 +138,8 @@ BEGIN
 	RETURN QUERY
 	SELECT 'signal_letters', format('signal %s of run %s: kind %s, taken by step %s', g.signal_id, g.run_id, g.kind, g.taken_step)
 	FROM joborch_internal.signal g
-	WHERE g.kind NOT IN ('s', 'a', 'r') OR (g.taken_at IS NULL AND g.taken_step IS NOT NULL);
+	WHERE g.kind NOT IN ('s', 'a', 'r', 'd', 'e', 'n') OR (g.taken_at IS NULL AND g.taken_step IS NOT NULL)
+		OR (g.kind IN ('d', 'e', 'n') AND g.step IS NULL);
 
 	RETURN QUERY
 	SELECT 'chunks_are_complete', format('run %s, step %s: %s chunks, the last is %s', c.run_id, c.step, count(*), max(c.chunk))

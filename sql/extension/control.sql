@@ -181,9 +181,11 @@ END
 $$;
 
 -- Does a step of its parent still wait for it, that is: has it not looked at its end?
+-- A loop between two iterations will read the one before.
 CREATE FUNCTION joborch_internal.is_awaited(p_run_id bigint, p_parent_run_id bigint) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-	SELECT EXISTS (SELECT FROM joborch_internal.wait w WHERE w.run_id = p_parent_run_id AND w.child = p_run_id)
+	SELECT EXISTS (SELECT FROM joborch_internal.wait w
+		WHERE w.run_id = p_parent_run_id AND (w.child = p_run_id OR w.kind = 'l' AND (w.detail ->> 'last')::bigint = p_run_id))
 $$;
 
 CREATE FUNCTION joborch_internal.delete_run(p_run_id bigint, p_reason text) RETURNS void

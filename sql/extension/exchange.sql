@@ -22,14 +22,17 @@ BEGIN
 END
 $$;
 
--- Designers get back what they gave, if it is still what the job does: anything may
--- be kept under the name in metadata, and arguments of create_job() change the text.
+-- Designers get back what they gave, if it is still what the job does: a native
+-- definition may keep anything under that name, and arguments of create_job() change
+-- the text.  Description and tags are exported beside it.
 CREATE FUNCTION joborch_internal.definition_to_export(p_definition jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	v_visual jsonb := p_definition #> '{metadata,visual}';
+	v_native jsonb := joborch_internal.translate_visual(v_visual);
+	v_aside text[] := '{metadata,description,tags}';
 BEGIN
-	IF joborch_internal.translate_visual(v_visual) = p_definition AND v_visual <> p_definition THEN
+	IF v_native <> v_visual AND v_native - v_aside = p_definition - v_aside THEN
 		RETURN v_visual;
 	END IF;
 	RETURN p_definition;
@@ -141,14 +144,14 @@ BEGIN
 END
 $$;
 
--- Everything about a job that an import may change.
+-- Everything about a job that an import may change; nothing about others' jobs.
 CREATE FUNCTION joborch_internal.job_as_seen(p_name text, OUT job_id bigint, OUT version integer, OUT looks jsonb)
 RETURNS record
 LANGUAGE sql STABLE AS $$
 	SELECT j.job_id, v.version, jsonb_build_array(j.current_version, j.description, j.tags, j.active)
 	FROM joborch_internal.job j
 	LEFT JOIN joborch_internal.job_version v ON v.version_id = j.current_version
-	WHERE j.name = p_name AND j.dropped_at IS NULL
+	WHERE j.name = p_name AND j.dropped_at IS NULL AND joborch.visible(j.owner, j.tenant)
 $$;
 
 CREATE FUNCTION joborch_internal.import_entry(p_name text, p_entry jsonb) RETURNS void

@@ -79,13 +79,14 @@ CREATE FUNCTION joborch_internal.definition_steps(definition jsonb,
 	OUT contained boolean,		-- inside a container, whose end fails instead of the run
 	OUT waits_for_all boolean,	-- it cannot begin before its last parent is finished
 	OUT open_index integer,		-- where the container begins of which it is the end, or the repeated step
-	OUT close_index integer)	-- where the container ends of which it is the beginning, or the repeated step
+	OUT close_index integer,	-- where the container ends of which it is the beginning, or the repeated step
+	OUT compensates integer)	-- the step whose effect it undoes
 RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT ROWS 10 COST 1000 AS 'MODULE_PATHNAME', 'joborch_definition_steps';
 
 -- The steps of a version as users know them; approvers are empty where nobody is named.
 CREATE FUNCTION joborch_internal.version_steps(version_id bigint,
-	OUT step_index integer, OUT name text, OUT counted boolean, OUT approval boolean, OUT approvers text[])
+	OUT step_index integer, OUT name text, OUT counted boolean, OUT approval boolean, OUT approvers text[], OUT type text)
 RETURNS SETOF record
 LANGUAGE C STABLE STRICT ROWS 10 COST 100 AS 'MODULE_PATHNAME', 'joborch_version_steps';
 

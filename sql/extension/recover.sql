@@ -22,11 +22,11 @@ $$;
 -- Steps whose rows a recovery takes away: those that failed the run or were
 -- stopped, with what hung on them and did not complete; all of on_failure and
 -- finally; and from_step with everything after it (of a container, with all that
--- is in it).  A failure that on_error "continue" accepted stays.
+-- is in it); and what was undone, with everything after it.  A failure that on_error "continue" accepted stays.
 CREATE FUNCTION joborch_internal.steps_to_redo(p_run_id bigint, p_definition jsonb, p_from_step text) RETURNS integer[]
 LANGUAGE sql STABLE AS $$
 	WITH RECURSIVE d AS (
-		SELECT g.step_index, g.name, g.phase, g.depends_on, g.on_error, g.open_index, s.status
+		SELECT g.step_index, g.name, g.phase, g.depends_on, g.on_error, g.open_index, g.compensates, s.status
 		FROM joborch_internal.definition_steps(p_definition) AS g
 		LEFT JOIN joborch_internal.step s ON s.run_id = p_run_id AND s.step = g.step_index AND s.item = -1
 	), broken (step_index) AS (
@@ -35,6 +35,9 @@ LANGUAGE sql STABLE AS $$
 		SELECT d.step_index FROM d JOIN broken b ON b.step_index = ANY (d.depends_on)
 	), chosen (step_index) AS (
 		SELECT unnest(ARRAY[d.step_index, d.open_index]) FROM d WHERE d.phase = 'main' AND d.name = p_from_step
+		UNION
+		SELECT unnest(ARRAY[d.step_index, d.open_index]) FROM d JOIN d AS undo ON undo.compensates = d.step_index
+		WHERE undo.status = 'c'
 		UNION
 		SELECT d.step_index FROM d JOIN chosen c ON c.step_index = ANY (d.depends_on)
 	)

