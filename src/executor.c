@@ -218,6 +218,9 @@ begin_step(const JoAttempt *attempt)
 		jo_txn_begin();
 		job = jo_defcache_get(attempt->version_id);
 	}
+	/* the role's own default is for its SQL; what else a step does looks at what is committed now */
+	if (job->definition->steps[attempt->step].type != JO_STEP_SQL)
+		XactIsoLevel = XACT_READ_COMMITTED;
 	return job;
 }
 

@@ -155,13 +155,13 @@ fill_edges(JoShape *shape, const JoDefinition *definition)
 	}
 }
 
-/* What advancing a run needs to know of containers, loops and waits. */
+/* What advancing a run needs to know of containers, loops and waits; of_run: the job has "concurrency". */
 static void
-fill_flow(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
+fill_flow(JoShape *shape, JoShapeStep *to, const JoStepDef *step, bool of_run)
 {
 	bool		closes = step->part == JO_PART_CLOSE;
 
-	bool		limited = step->concurrency != NULL || shape->has_permits;
+	bool		limited = step->concurrency != NULL || of_run;
 
 	to->hears = limited || step->type == JO_STEP_WAIT_SIGNAL || step->type == JO_STEP_APPROVAL ||
 		step->type == JO_STEP_WAIT_SQL;
@@ -186,7 +186,7 @@ fill_flow(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
 }
 
 static void
-fill_step(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
+fill_step(JoShape *shape, JoShapeStep *to, const JoStepDef *step, bool of_run)
 {
 	to->nparents = step->ndeps;
 	to->rule = step->rule;
@@ -197,7 +197,7 @@ fill_step(JoShape *shape, JoShapeStep *to, const JoStepDef *step)
 	to->counted = JO_STEP_IS_COUNTED(step);
 	to->scope = step->scope;
 	to->compensates = step->compensates;
-	fill_flow(shape, to, step);
+	fill_flow(shape, to, step, of_run);
 }
 
 /* Fills a zeroed block of shape_size(). */
@@ -218,7 +218,7 @@ fill(JoShape *shape, const JoCachedJob *job, const Oid *run_as)
 	{
 		const JoStepDef *step = &definition->steps[i];
 
-		fill_step(shape, &shape->steps[i], step);
+		fill_step(shape, &shape->steps[i], step, definition->concurrency != NULL);
 		shape->steps[i].run_as = run_as ? run_as[i] : InvalidOid;
 	}
 	fill_edges(shape, definition);
