@@ -297,6 +297,7 @@ typedef struct JoClass
 	uint32		turn;			/* counts hand-outs, for ageing */
 	TimestampTz start_after;	/* back-off: its last executor died at once */
 	TimestampTz starving_since; /* has no executor, and no slot was free for one; 0: no */
+	bool		wants_slot;		/* no slot was free for one more executor */
 	TimestampTz last_use;
 } JoClass;
 
@@ -449,6 +450,7 @@ typedef struct JoShared
 	int32		nslots;			/* = joborch.max_executors */
 	JoSlot		slots[JO_MAX_SLOTS];
 	bool		starving;		/* some class may be: executors make room for it */
+	bool		slots_wanted;	/* some class may have wants_slot */
 
 	int32		max_runs;		/* = joborch.max_active_runs */
 	int32		free_run;		/* head of the free list, -1: none */

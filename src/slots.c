@@ -86,19 +86,26 @@ is_room_needed(TimestampTz now)
 	return true;
 }
 
-/* A slot is free: each dispatcher that waited for one looks. */
+/* A slot is free: each dispatcher that waited for one looks, the starving classes have it first. */
 static void
-wake_starving(void)
+wake_wanting(void)
 {
-	TimestampTz now = jo_clock_now();
+	bool		wanted = false;
 
-	for (int i = 0; jo_shared->starving && i < JO_MAX_CLASSES; i++)
+	for (int i = 0; jo_shared->slots_wanted && i < JO_MAX_CLASSES; i++)
 	{
-		const JoClass *class = &jo_shared->classes[i];
+		JoClass    *class = &jo_shared->classes[i];
+		const JoDatabase *database;
 
-		if (is_starving(class, now))
-			jo_shmem_wake(jo_shmem_database(class->dboid)->dispatcher);
+		class->wants_slot = class->wants_slot && class->ready > 0;
+		if (!class->wants_slot)
+			continue;
+		wanted = true;
+		database = jo_shmem_database(class->dboid);
+		if (database != NULL)
+			jo_shmem_wake(database->dispatcher);
 	}
+	jo_shared->slots_wanted = wanted;
 }
 
 /* ---- the executor's side ---- */
@@ -352,8 +359,10 @@ jo_slot_reserve(JoClass *class)
 		slot->class = class;
 		class->nslots++;
 		class->starving_since = 0;
+		class->wants_slot = false;
 		return slot;
 	}
+	class->wants_slot = jo_shared->slots_wanted = true;
 	if (class->nslots == 0 && class->starving_since == 0)
 	{
 		class->starving_since = now;
@@ -372,7 +381,7 @@ jo_slot_free(JoSlot *slot)
 	slot->class = NULL;
 	slot->state = JO_SLOT_FREE;
 	slot->dboid = InvalidOid;
-	wake_starving();
+	wake_wanting();
 }
 
 void
