@@ -80,3 +80,10 @@ SELECT joborch.wait_for_run(:later, '30 s');
 SELECT job, status FROM joborch.job_runs WHERE run_id IN (:run, :later) ORDER BY run_id;
 DROP FUNCTION relations_of(text);
 SELECT * FROM joborch.check();
+
+-- the newest of all runs are found without sorting history: the planner sees through the union
+CREATE FUNCTION plan_of(p_query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || p_query; END $$;
+SELECT bool_or(p ~ 'Merge Append') AS merged, bool_or(p ~ '->  Append') AS appended
+FROM plan_of('SELECT run_id FROM joborch_internal.run_states ORDER BY run_id DESC LIMIT 1') AS p;
+DROP FUNCTION plan_of;

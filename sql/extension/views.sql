@@ -4,7 +4,8 @@
 -- branch of its own, with the status as a constant, so that a condition on it
 -- removes whole branches while planning: asking for unfinished runs never looks
 -- at history.  The branches are in order of run_id, newest first, so that LIMIT n
--- stops after n.
+-- stops after n.  All branches must give the same types, or the planner does not
+-- see through the union and sorts all of history.
 
 CREATE VIEW joborch_internal.run_states AS
 (SELECT l.run_id, joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun) AS status,
@@ -14,18 +15,18 @@ CREATE VIEW joborch_internal.run_states AS
 FROM joborch_internal.live l
 ORDER BY l.run_id DESC)
 UNION ALL
-(SELECT e.run_id, 'completed'::text, false, NULL::smallint, e.epoch, false, '-'::"char", e.started_at, e.finished_at,
-	e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
+(SELECT e.run_id, 'completed'::text, false, NULL::smallint, e.epoch::integer, false, '-'::"char", e.started_at, e.finished_at,
+	(e.completed + e.failed + e.skipped)::integer, e.completed::integer, e.failed::integer, e.skipped::integer, e.output, e.error
 FROM joborch_internal.ends e WHERE e.status = 'c'
 ORDER BY e.run_id DESC)
 UNION ALL
-(SELECT e.run_id, 'failed'::text, false, NULL::smallint, e.epoch, false, '-'::"char", e.started_at, e.finished_at,
-	e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
+(SELECT e.run_id, 'failed'::text, false, NULL::smallint, e.epoch::integer, false, '-'::"char", e.started_at, e.finished_at,
+	(e.completed + e.failed + e.skipped)::integer, e.completed::integer, e.failed::integer, e.skipped::integer, e.output, e.error
 FROM joborch_internal.ends e WHERE e.status = 'f'
 ORDER BY e.run_id DESC)
 UNION ALL
-(SELECT e.run_id, 'cancelled'::text, false, NULL::smallint, e.epoch, false, 'g'::"char", e.started_at, e.finished_at,
-	e.completed + e.failed + e.skipped, e.completed, e.failed, e.skipped, e.output, e.error
+(SELECT e.run_id, 'cancelled'::text, false, NULL::smallint, e.epoch::integer, false, 'g'::"char", e.started_at, e.finished_at,
+	(e.completed + e.failed + e.skipped)::integer, e.completed::integer, e.failed::integer, e.skipped::integer, e.output, e.error
 FROM joborch_internal.ends e WHERE e.status = 'x'
 ORDER BY e.run_id DESC);
 
