@@ -78,6 +78,7 @@ jo_start_find_job(const char *job, JoStartJob *found)
 	int64		id;
 	bool		exists;
 
+	MemSet(found, 0, sizeof(JoStartJob));
 	exists = is_id(job, &id) ? jo_store_job(id, jo_store_latest(), &row) && !is_dropped(&row) :
 		jo_store_job_by_name(job, jo_store_latest(), &row);
 	if (!exists || !jo_rights_may_see(row.owner, row.tenant))
