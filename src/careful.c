@@ -285,6 +285,8 @@ jo_careful_mark_long(JoDatabase *database, TimestampTz now)
 			LWLockRelease(jo_shared->lock);
 		}
 	}
+	/* the step may crash the server at any moment now, and its mark must outlive that */
+	ForceSyncCommit();
 	jo_txn_commit();
 	hand_over_marks(seen, n);
 }
