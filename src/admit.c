@@ -58,7 +58,7 @@ static void
 write_refusal(JoAttempt *attempt, const JoCachedJob *job, JoPermit permit, bool of_run,
 			  const char *key)
 {
-	JoWaitRow	wait = attempt->waited ? attempt->wait : (JoWaitRow) {.kind = 'k'};
+	JoWaitRow	wait = attempt->waited ? attempt->wait : (JoWaitRow) {.kind = JO_WAIT_KEY};
 	bool		again = false;
 
 	if (permit == JO_PERMIT_SKIP && !of_run)
@@ -80,7 +80,7 @@ write_refusal(JoAttempt *attempt, const JoCachedJob *job, JoPermit permit, bool 
 static bool
 waits_for_permit(const JoAttempt *attempt)
 {
-	return attempt->waited && attempt->wait.kind == 'k';
+	return attempt->waited && attempt->wait.kind == JO_WAIT_KEY;
 }
 
 /* The step may begin: it waits for no permit any more. */

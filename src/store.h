@@ -377,7 +377,6 @@ extern int	jo_store_waits(int64 run_id, Snapshot snapshot, JoWaitRow **rows);	/*
 extern void jo_store_insert_wait(JoWaitRow *row);
 extern void jo_store_update_wait(JoWaitRow *row);
 extern bool jo_store_delete_wait(int64 run_id, int32 step, int32 item);
-extern void jo_store_delete_waits(int64 run_id);
 
 /*
  * Takes the oldest signal of this kind and name (NULL: of any) that nobody has

@@ -140,41 +140,21 @@ jo_store_update_wait(JoWaitRow *row)
 	row->tid = tuple.tid;
 }
 
-/* Deletes the rows of wait with the given key; returns how many. */
-static int
-delete_waits(ScanKey keys, int nkeys)
-{
-	JoScan		scan;
-	JoTuple		tuple;
-	int			n = 0;
-
-	CommandCounterIncrement();
-	jo_store_scan_begin(&scan, JO_INDEX_WAIT_PKEY, RowExclusiveLock, keys, nkeys, SnapshotSelf);
-	while (jo_store_scan_next(&scan, &tuple))
-	{
-		if (jo_store_delete(scan.table, &tuple, true) == TM_Ok)
-			n++;
-	}
-	jo_store_scan_end(&scan);
-	return n;
-}
-
 bool
 jo_store_delete_wait(int64 run_id, int32 step, int32 item)
 {
 	ScanKeyData keys[3];
+	JoScan		scan;
+	JoTuple		tuple;
+	bool		deleted = false;
 
 	make_step_keys(keys, run_id, step, item);
-	return delete_waits(keys, 3) > 0;
-}
-
-void
-jo_store_delete_waits(int64 run_id)
-{
-	ScanKeyData key;
-
-	jo_store_key_int64(&key, 1, run_id);
-	(void) delete_waits(&key, 1);
+	CommandCounterIncrement();
+	jo_store_scan_begin(&scan, JO_INDEX_WAIT_PKEY, RowExclusiveLock, keys, 3, SnapshotSelf);
+	while (jo_store_scan_next(&scan, &tuple))
+		deleted |= jo_store_delete(scan.table, &tuple, true) == TM_Ok;
+	jo_store_scan_end(&scan);
+	return deleted;
 }
 
 /* ---- signal ---- */

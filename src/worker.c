@@ -118,12 +118,6 @@ jo_worker_database(void)
 	return read_target().dboid;
 }
 
-Oid
-jo_worker_role(void)
-{
-	return read_target().role;
-}
-
 /*
  * A database's owner may set what he likes for his database, but not for a
  * superuser process that works there.

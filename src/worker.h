@@ -29,10 +29,9 @@ extern bool jo_worker_start(JoProcess process, int argument, Oid dboid, Oid role
 /* First call of a process: handlers, then unblock signals. */
 extern void jo_worker_init(JoProcess process);
 
-/* The database and role that jo_worker_start() was asked for: what a process
+/* The database that jo_worker_start() was asked for: what a process
  * compares with shared memory, which may have been given to another meanwhile. */
 extern Oid	jo_worker_database(void);
-extern Oid	jo_worker_role(void);
 
 /*
  * Connects; role InvalidOid is the bootstrap superuser, dboid InvalidOid shared
