@@ -43,7 +43,7 @@ installed_version()
 # Packages for a purpose and a server version.
 packages()
 {
-  echo gcc libc6-dev make "postgresql-$1" "postgresql-server-dev-$1" "postgresql-client-$1" libcjson-dev
+  echo gcc libc6-dev make "postgresql-$1" "postgresql-server-dev-$1" "postgresql-client-$1" libcjson-dev libcurl4-openssl-dev zlib1g-dev libssl-dev
   case $purpose in
     demo) echo libpq-dev iso-codes ;;
     check) echo libpq-dev iso-codes perl libipc-run-perl "postgresql-$1-pgtap" libtap-parser-sourcehandler-pgtap-perl ;;

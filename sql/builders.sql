@@ -39,7 +39,27 @@ SELECT joborch.wait_sql_step('a', 'SELECT true', check_interval => '1 s');
 SELECT joborch.wait_sql_step('a', lsn => '{{ input.lsn }}'), joborch.wait_sql_step('a', lock_free => '{"key": 7}');
 SELECT joborch.approval_step('a', approvers => '{boss,deputy}', message => 'Pay {{ input.sum }}?', timeout => '2 days',
 	on_timeout => 'reject', on_reject => 'skip');
+SELECT joborch.http_step('a', 'https://example.org', 'POST', '{"n": "{{ input.n }}"}', headers => '{"X": 1}', expected_status => '[200, "3xx"]', success => '$.result.body.ok == true');
+SELECT joborch.http_step('a', 'https://example.org', body => '{{ input.text }}', auth => '{"token": "{{ secret.t }}"}', keys => '{"verify_tls": false}');
+SELECT joborch.webhook_step('a', 'https://example.org', '{{ input.x }}', secret => '{{ secret.s }}', event => 'made', retry => '3');
+SELECT joborch.file_transfer_step('a', 'put', 'sftp://example.org/x', artifact => 'x', create_dirs => true);
+SELECT joborch.email_step('a', 'ann@example.org', 'Hello', 'text', send_on => 'failure'), joborch.email_step('a', '["ann@example.org"]', sender => 'bob@example.org');
+SELECT joborch.command_step('a', ARRAY['ls', '{{ input.x }}'], env => '{"A": "{{ secret.a }}"}', max_output => '1000');
+SELECT joborch.script_step('a', $$
+	echo "it's $1"
+$$, args => ARRAY['{{ input.x }}'], interpreter => ARRAY['bash']);
+SELECT joborch.external_step('a', '{"n": 1}', queue => 'slow', lease => '10 min', external_id => '{{ run.id }}', foreach => '{"items": [1]}');
+SELECT joborch.artifact_step('a', 'put', 'x', content => '{"n": 1}', expires_in => '1 day'), joborch.artifact_step('a', 'get', '7');
 SELECT joborch.steps(VARIADIC ARRAY[]::jsonb[]);
+-- what they make is a definition
+SELECT * FROM joborch.validate_job(joborch.steps(
+	joborch.http_step('a', 'https://example.org', 'POST', '{"n": "{{ input.n }}"}', query => '{"q": [1, 2]}', redirects => 3, response => 'json', callback => true),
+	joborch.webhook_step('b', 'https://example.org', '{}', secret => '{{ secret.s }}', event => 'made', headers => '{"X": 1}', method => 'PUT', expected_status => '202', callback => true),
+	joborch.file_transfer_step('c', 'get', 'ftp://example.org/x', 'x', auth => '{"type": "basic", "username": "u", "password": "{{ secret.p }}"}', overwrite => false, resume => true, known_host => 'k'),
+	joborch.email_step('d', '["a@example.org"]', 's', 'b', 'h', 'b@example.org', '["c@example.org"]', 'd@example.org', 'e@example.org', '[{"content": "x"}]', 'smtp://example.org', send_on => '["success"]'),
+	joborch.command_step('e', '{ls,-l}', cwd => '/', stdin => 'x', expected_exit => '[0, 1]'), joborch.script_step('f', 'ls', env => '{}'),
+	joborch.artifact_step('g', 'put', 'x', content_base64 => 'eA==', content_type => 'text/plain', storage => 'database', compression => 'gzip'),
+	joborch.external_step('h')));
 
 -- every builder has a name first and keys last, and each of its other arguments may be left out or is asked for
 SELECT p.proname FROM pg_proc p

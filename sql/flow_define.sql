@@ -39,7 +39,7 @@ SELECT found('{"type": "condition", "if": "$.steps.a.value > 0", "then": {"name"
 SELECT found('{"sql": "SELECT 1", "depends_on": [{"step": "a", "on": "falure"}]}');
 SELECT found('{"type": "approval", "on_timeout": "reject"}');
 SELECT found('{"type": "delay"}');
-SELECT found('{"type": "http", "url": "https://example.com"}');
+SELECT found('{"type": "http", "url": "https://u:p@example.com"}');
 SELECT format('%s %s: %s', code, path, message) FROM joborch.validate_job('{"outer": {}, "steps": [{"name": "a", "sql": "SELECT 1"}]}');
 
 SELECT found('{"type": "set", "vars": {"a": 1}, "foreach": {"items": [1, 2]}}');

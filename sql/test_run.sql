@@ -149,7 +149,7 @@ SELECT joborch.test_run('{"steps": [
 SELECT s -> 'request' AS request, s -> 'output' AS output FROM jsonb_array_elements(joborch.test_run('{"steps": [
 	{"name": "post", "url": "https://example.org", "body": {"n": "{{ item }}"}, "foreach": {"items": [1, 2]}}]}', '{}', '{"post": [{"output": "a"}, {"output": "b"}]}') -> 'steps') AS s;
 SELECT s -> 'request' AS request FROM jsonb_array_elements(joborch.test_run('{"steps": [
-	{"name": "get", "url": "https://example.org", "auth": {"user": "{{ input.user }}", "password": "{{ secret.api }}"}, "query": "key={{ secret.key }}"}]}', '{"user": "u"}', '{"get": {"skip": true}}') -> 'steps') AS s;
+	{"name": "get", "url": "https://example.org", "auth": {"type": "basic", "username": "{{ input.user }}", "password": "{{ secret.api }}"}, "query": {"key": "key={{ secret.key }}"}}]}', '{"user": "u"}', '{"get": {"skip": true}}') -> 'steps') AS s;
 SELECT tr('{"steps": [{"name": "get", "type": "http", "url": "{{ input.nothing }}"}]}', '{}', '{"get": {"output": 1}}');
 
 -- in a transaction that sees nothing new, called by PL/pgSQL that goes on after an error
@@ -157,7 +157,7 @@ BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT count(*) FROM tr_log;
 DO $$
 BEGIN
-	PERFORM joborch.test_run('{"steps": [{"name": "get", "type": "http", "url": "x"}]}'::jsonb);
+	PERFORM joborch.test_run('{"steps": [{"name": "get", "type": "http", "url": "https://example.org"}]}'::jsonb);
 EXCEPTION WHEN feature_not_supported THEN
 	RAISE NOTICE 'caught: %', SQLERRM;
 END
@@ -172,7 +172,7 @@ SELECT tr_rows() = :'before' AS nothing_left;
 SELECT joborch.test_run('{"steps": [{"name": "get", "type": "http", "url": "https://example.org"}]}');
 SELECT joborch.test_run('{"steps": [{"name": "v", "sql": "VACUUM tr_log", "transaction": "none"}]}');
 SELECT joborch.test_run('{"steps": [{"name": "r", "sql": "SELECT 1", "run_as": "pg_monitor"}]}');
-SELECT joborch.test_run('{"steps": [{"name": "each", "type": "foreach", "items": [1], "steps": [{"name": "get", "type": "http", "url": "x"}]}]}');
+SELECT joborch.test_run('{"steps": [{"name": "each", "type": "foreach", "items": [1], "steps": [{"name": "get", "type": "http", "url": "https://example.org"}]}]}');
 SELECT tr('{"steps": [{"name": "v", "sql": "VACUUM tr_log", "transaction": "none"}, {"name": "r", "sql": "SELECT 1", "run_as": "pg_monitor"}]}', '{}', '{"v": {"output": 1}, "r": {"output": 2}}');
 -- wrong stubs
 SELECT joborch.test_run('{"steps": [{"name": "fetch", "sql": "SELECT 1"}]}', '{}', '{"fetsch": {"output": 1}}');

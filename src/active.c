@@ -211,7 +211,7 @@ jo_active_init_state(JoActiveRun *run, JoStepState *state, int step, int32 item)
 	state->step = step;
 	state->item = item;
 	state->status = JO_STEP_PENDING;
-	state->slot = -1;
+	state->slot = JO_WITH_NOBODY;
 }
 
 static void

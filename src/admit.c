@@ -102,7 +102,7 @@ note_permits(JoActiveRun *run, JoAttempt *attempt, const JoStepDef *step)
 JoAdmission
 jo_admit(JoSlot *slot, JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 {
-	JoActiveRun *run = slot->run;
+	JoActiveRun *run = slot->task.run;
 	bool		of_run = job->definition->concurrency != NULL && !run->permitted;
 	JoPermit	permit = JO_PERMIT_HELD;
 	char	   *key = NULL;

@@ -28,7 +28,9 @@ typedef enum NoteKind
 {
 	NOTE_RANGE,
 	NOTE_CONTROL,
-	NOTE_EXTENSION
+	NOTE_EXTENSION,
+	NOTE_CHORE,
+	NOTE_TIMER
 } NoteKind;
 
 typedef struct Note
@@ -38,6 +40,7 @@ typedef struct Note
 	JoRange		range;			/* RANGE */
 	JoActiveRun *reserved;		/* RANGE of one run */
 	int64		run_id;			/* CONTROL */
+	TimestampTz due;			/* TIMER */
 } Note;
 
 static Note *notes = NULL;
@@ -190,6 +193,12 @@ jo_announce_control(int64 run_id)
 }
 
 void
+jo_announce_timer(TimestampTz due)
+{
+	add_note(NOTE_TIMER)->due = due;
+}
+
+void
 jo_announce_extension(void)
 {
 	(void) add_note(NOTE_EXTENSION);
@@ -255,6 +264,17 @@ tell_note(JoDatabase *database, Note *note, TimestampTz now, JoWakeList *wakes)
 		case NOTE_CONTROL:
 			if (database != NULL)
 				tell_control(database, note->run_id, wakes);
+			break;
+		case NOTE_CHORE:
+			if (database != NULL)
+			{
+				database->courier_chores = true;
+				jo_wake_add(wakes, database->courier != NULL ? database->courier : database->dispatcher);
+			}
+			break;
+		case NOTE_TIMER:
+			if (database != NULL)
+				jo_shmem_announce_timer(database, note->due);
 			break;
 		case NOTE_EXTENSION:
 			database = jo_shmem_database_enter(MyDatabaseId);
@@ -352,6 +372,12 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 		for (int i = 0; i < nnotes; i++)
 			if (notes[i].subid == subid)
 				notes[i].subid = parent;
+}
+
+void
+jo_announce_errand(void)
+{
+	(void) add_note(NOTE_CHORE);
 }
 
 void

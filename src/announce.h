@@ -18,6 +18,12 @@ extern void jo_announce_starts(const JoLiveRow *first, const JoLiveRow *last);
 /* This transaction changed live, ends or step rows of a run by request. */
 extern void jo_announce_control(int64 run_id);
 
+/* This transaction left work for the courier that is no step's. */
+extern void jo_announce_errand(void);
+
+/* A row of timers that this transaction wrote; of a step's own, its outcome tells. */
+extern void jo_announce_timer(TimestampTz due);
+
 /* CREATE EXTENSION in this database. */
 extern void jo_announce_extension(void);
 

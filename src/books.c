@@ -16,17 +16,17 @@
 #include "permits.h"
 
 void
-jo_books_attempt(const JoSlot *slot, JoAttempt *attempt)
+jo_books_attempt(const JoTask *task, JoAttempt *attempt)
 {
-	const JoActiveRun *run = slot->run;
+	const JoActiveRun *run = task->run;
 
 	attempt->run_id = run->run_id;
-	attempt->step = slot->step;
-	attempt->item = slot->item;
-	attempt->attempt = slot->attempt;
-	attempt->epoch = slot->epoch;
-	attempt->epoch_attempts = slot->step_state->epoch_attempts;
-	attempt->started_at = slot->started_at;
+	attempt->step = task->step;
+	attempt->item = task->item;
+	attempt->attempt = task->attempt;
+	attempt->epoch = task->epoch;
+	attempt->epoch_attempts = task->state->epoch_attempts;
+	attempt->started_at = task->started_at;
 	attempt->run_started_at = run->started_at;
 	attempt->version_id = run->version_id;
 	attempt->traced = false;
@@ -216,6 +216,21 @@ jo_books_finish(const JoAttempt *attempt, char status, Jsonb *output, Jsonb *err
 	stop_waiting(attempt);
 }
 
+/*
+ * A request that was refused will be refused again: unless the policy names categories, what
+ * goes to other systems is tried again only if that may help.
+ */
+static bool
+may_try_again(const JoStepDef *step, int sqlstate)
+{
+	bool		may_help;
+
+	(void) jo_failure_category(sqlstate, &may_help);
+	if (step->type == JO_STEP_NETWORK && step->retry.non == 0 && !may_help)
+		return false;
+	return jo_failure_retryable(&step->retry, sqlstate);
+}
+
 JoOutcome
 jo_books_fail(const JoAttempt *attempt, const JoStepDef *step, int sqlstate,
 			  Jsonb *error, Jsonb *notices, TimestampTz *retry_due)
@@ -225,14 +240,13 @@ jo_books_fail(const JoAttempt *attempt, const JoStepDef *step, int sqlstate,
 	JoTimerRow	timer;
 
 	stop_waiting(attempt);
-	if (step == NULL || tries >= step->retry.max_attempts ||
-		!jo_failure_retryable(&step->retry, sqlstate))
+	if (step == NULL || tries >= step->retry.max_attempts || !may_try_again(step, sqlstate))
 	{
 		insert_attempt(attempt, JO_STEP_FAILED, now, 0, error, notices);
 		insert_step(attempt, JO_STEP_FAILED, now, NULL, error);
 		return JO_OUTCOME_FAILED;
 	}
-	timer.due = now + jo_failure_backoff(&step->retry, tries);
+	timer.due = Max(*retry_due, now + jo_failure_backoff(&step->retry, tries));
 	timer.run_id = attempt->run_id;
 	timer.step = attempt->step;
 	timer.item = attempt->item;

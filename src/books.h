@@ -13,7 +13,7 @@
 #include "steptry.h"
 #include "store.h"
 
-/* One try of a step, as its slot knows it. */
+/* One try of a step, as whoever has it in hand knows it. */
 typedef struct JoAttempt
 {
 	int64		run_id;
@@ -32,7 +32,7 @@ typedef struct JoAttempt
 	JoWaitRow	wait;			/* its row */
 } JoAttempt;
 
-extern void jo_books_attempt(const JoSlot *slot, JoAttempt *attempt);
+extern void jo_books_attempt(const JoTask *task, JoAttempt *attempt);
 
 /* The step's execution in this attempt begins; the document is allocated in the current context. */
 extern void jo_books_begin_try(JoTry *try, const JoAttempt *attempt, JoCachedJob *job,
@@ -57,7 +57,8 @@ extern void jo_books_finish(const JoAttempt *attempt, char status, Jsonb *output
 /*
  * The attempt failed.  JO_OUTCOME_RETRY (attempt and timer written) or
  * JO_OUTCOME_FAILED (attempt and step written), by the step's retry policy; step
- * NULL: no retry.  *retry_due is set with RETRY.
+ * NULL: no retry.  *retry_due is before when it is not to be tried again (0: by the
+ * policy alone), and is set with RETRY.
  */
 extern JoOutcome jo_books_fail(const JoAttempt *attempt, const JoStepDef *step,
 							   int sqlstate, Jsonb *error, Jsonb *notices,

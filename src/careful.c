@@ -87,8 +87,8 @@ is_held(const JoDatabase *database, const JoMarkRow *mark)
 	{
 		const JoSlot *slot = &jo_shared->slots[i];
 
-		held = slot->dboid == database->dboid && slot->run != NULL &&
-			slot->run->run_id == mark->run_id && slot->step == mark->step && slot->item == mark->item;
+		held = slot->dboid == database->dboid && slot->task.run != NULL &&
+			slot->task.run->run_id == mark->run_id && slot->task.step == mark->step && slot->task.item == mark->item;
 	}
 	LWLockRelease(jo_shared->lock);
 	return held;
@@ -162,7 +162,7 @@ is_long(const JoSlot *slot, const JoDatabase *database, TimestampTz now)
 {
 	return slot->dboid == database->dboid && slot->state == JO_SLOT_BUSY &&
 		slot->work == JO_WORK_RUNNING && !slot->long_seen &&
-		now - slot->started_at >= (int64) jo_guc_mark_running_after * 1000;
+		now - slot->task.started_at >= (int64) jo_guc_mark_running_after * 1000;
 }
 
 TimestampTz
@@ -176,8 +176,8 @@ jo_careful_next(const JoDatabase *database)
 
 		/* 0 as "now": only asks whether it is one to be seen at some time */
 		if (is_long(slot, database, DT_NOEND) &&
-			(next == 0 || slot->started_at < next))
-			next = slot->started_at;
+			(next == 0 || slot->task.started_at < next))
+			next = slot->task.started_at;
 	}
 	return next == 0 ? 0 : next + (int64) jo_guc_mark_running_after * 1000;
 }
@@ -212,7 +212,7 @@ see_long(JoDatabase *database, TimestampTz now, Seen *seen)
 	for (int i = 0; i < jo_shared->nslots; i++)
 	{
 		JoSlot	   *slot = &jo_shared->slots[i];
-		JoActiveRun *run = slot->run;
+		JoActiveRun *run = slot->task.run;
 
 		if (!is_long(slot, database, now))
 			continue;
@@ -221,9 +221,9 @@ see_long(JoDatabase *database, TimestampTz now, Seen *seen)
 		seen[n].mark = !slot->marked;
 		seen[n].begin = !run->begun_marked;
 		seen[n].run_id = run->run_id;
-		seen[n].step = slot->step;
-		seen[n].item = slot->item;
-		seen[n].attempt = slot->attempt;
+		seen[n].step = slot->task.step;
+		seen[n].item = slot->task.item;
+		seen[n].attempt = slot->task.attempt;
 		seen[n].run_started_at = run->started_at;
 		seen[n].tid = run->live_tid;
 		slot->long_seen = true;

@@ -56,4 +56,11 @@
 #define jo_compat_index_insert_cleanup(index, info) ((void) 0)
 #endif
 
+/* One for the life of the process. */
+#if PG_VERSION_NUM >= 170000
+#define jo_compat_create_wait_event_set(nevents) CreateWaitEventSet(NULL, (nevents))
+#else
+#define jo_compat_create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, (nevents))
+#endif
+
 #endif

@@ -19,19 +19,42 @@
 #include "slots.h"
 #include "txn.h"
 
+/* The steps whose end is asked for. */
+typedef struct Orders
+{
+	int			n;
+	JoOrdered  *steps;
+} Orders;
+
+static bool
+is_ordered(const Orders *orders, const JoStepState *state)
+{
+	for (int i = 0; i < orders->n; i++)
+		if (orders->steps[i].step == state->step && orders->steps[i].item == state->item)
+			return true;
+	return false;
+}
+
 /* A signal, a decision or a permit may be there for it; an order for whatever waits. */
 static void
 wake_hearing(JoActiveRun *run, JoStepState *state, void *argument)
 {
-	const bool *ordered = argument;
-
-	if ((*ordered || run->shape->steps[state->step].hears) && state->status != JO_STEP_RETRYING)
+	if (state->status != JO_STEP_RETRYING &&
+		(run->shape->steps[state->step].hears || is_ordered(argument, state)))
 		jo_active_wake(run, state);
+}
+
+static void
+cut_running(JoActiveRun *run, JoStepState *state, void *argument)
+{
+	(void) argument;
+	if (state->status == JO_STEP_RUNNING)
+		jo_slot_cut(run, state, run->cancel == JO_CANCEL_TIMED_OUT);
 }
 
 /* Takes over what a request changed in the row of a run in memory. */
 static void
-apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, bool ordered, JoWakeList *wakes)
+apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, Orders *orders, JoWakeList *wakes)
 {
 	bool		force = live->cancel == JO_CANCEL_FORCE || live->cancel == JO_CANCEL_TIMED_OUT;
 
@@ -44,17 +67,16 @@ apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, bool or
 		jo_outcome_tell(database, run, -1, JO_NO_ITEM, JO_EVENT_STATUS_PAUSED, 0, InvalidXLogRecPtr);
 	run->ord = live->ord;
 	run->paused = live->paused;
-	for (int i = 0; force && i < jo_shared->nslots; i++)
-		if (jo_shared->slots[i].run == run)
-			jo_slot_cancel(&jo_shared->slots[i], live->cancel == JO_CANCEL_TIMED_OUT);
+	if (force && run->in_flight > 0)
+		jo_items_visit(run, cut_running, NULL);
 	if (run->shape->may_wait)
-		jo_items_visit(run, wake_hearing, &ordered);
+		jo_items_visit(run, wake_hearing, orders);
 	(void) jo_outcome_settle(database, run, NULL, wakes);
 }
 
-/* False when the run is not in memory. live NULL: its row is gone; ordered: the end of a step is asked for. */
+/* False when the run is not in memory. live NULL: its row is gone. */
 static bool
-update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live, bool ordered)
+update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live, Orders *orders)
 {
 	JoWakeList	wakes = {0};
 	JoActiveRun *run;
@@ -67,7 +89,7 @@ update_memory(JoDatabase *database, int64 run_id, const JoLiveRow *live, bool or
 		run->reload = true;
 	}
 	else if (run != NULL && live != NULL && run->epoch == live->epoch)
-		apply_row(database, run, live, ordered, &wakes);
+		apply_row(database, run, live, orders, &wakes);
 	else if (run != NULL)
 	{
 		run->asked = false;
@@ -84,10 +106,12 @@ jo_controls_look_at(JoDatabase *database, int64 run_id)
 {
 	JoLiveRow	live;
 	bool		exists = jo_store_live(run_id, jo_store_latest(), &live);
-	bool		ordered = exists && jo_store_has_order(run_id, NULL, jo_store_latest());
+	Orders		orders = {0};
 
+	if (exists)
+		orders.n = jo_store_ordered(run_id, jo_store_latest(), &orders.steps);
 	JO_DEBUG_POINT("dispatcher-control-read");
-	if (!update_memory(database, run_id, exists ? &live : NULL, ordered) && exists)
+	if (!update_memory(database, run_id, exists ? &live : NULL, &orders) && exists)
 		jo_load_asked_for(database, run_id);
 }
 

@@ -39,7 +39,10 @@ typedef enum JoStepType
 	JO_STEP_WAIT_SIGNAL,
 	JO_STEP_WAIT_SQL,
 	JO_STEP_APPROVAL,
-	JO_STEP_OUTSIDE				/* acts outside of the database; its word says how */
+	JO_STEP_NETWORK,			/* http, webhook, file_transfer, email, artifact get: the courier */
+	JO_STEP_COMMAND,			/* command, script: a process that the executor starts */
+	JO_STEP_ARTIFACT,			/* artifact put, delete: in the step's transaction */
+	JO_STEP_OUTSIDE				/* external: somebody else's work, claimed or completed by him */
 } JoStepType;
 
 /*

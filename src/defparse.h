@@ -4,8 +4,8 @@
  *
  * In the order in which they work: definition.c (the job), defflow.c (which steps
  * there are, containers as parts), defstep.c (the keys of a step, by the table of
- * types) with deflogic.c, defdata.c, defwait.c, defchild.c (keys of groups of
- * types), defpolicy.c (retry, defaults), definput.c (schemas), defexpr.c
+ * types) with deflogic.c, defdata.c, defwait.c, defchild.c and the files of
+ * defoutside.h (keys of groups of types), defpolicy.c (retry, defaults), definput.c (schemas), defexpr.c
  * (conditions and expressions); then what needs all steps: defcheck.c (names,
  * cycles), defdeps.c (depends_on), defbody.c (definitions inside of steps),
  * defrefs.c (what templates read).  Below all: defread.c (typed reading) and
@@ -45,6 +45,7 @@ typedef struct JoStepKind
 	const char *const *keys;	/* its own, ended by NULL */
 	void		(*read) (struct JoDefReader *reader, const cJSON *json, const JoPath *path,
 						 JoStepDef *step);
+	const struct JoOutsideKey *parameters;	/* of what acts outside: more of its own keys; else NULL */
 } JoStepKind;
 
 #define JO_KEY_SQL			0x0001
@@ -59,6 +60,7 @@ typedef struct JoStepKind
 #define JO_KEY_COMPENSATE	0x0200
 #define JO_KEY_ON_ERROR		0x0400
 #define JO_KEY_CONCURRENCY	0x0800
+#define JO_KEY_EXTERNAL_ID	0x1000
 
 /* What a step's reader knows beside the JoStepDef; the parts of a container each have one. */
 typedef struct JoStepSource
@@ -328,9 +330,6 @@ extern void jo_def_read_aggregate(JoDefReader *reader, const cJSON *json, const 
 extern void jo_def_read_filter(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
 extern void jo_def_read_set(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
 extern void jo_def_read_notify(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
-
-/* defoutside.c: what is not of the database */
-extern void jo_def_read_outside(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);
 
 /* defwait.c: delay wait_signal wait_sql approval */
 extern void jo_def_read_delay(JoDefReader *reader, const cJSON *json, const JoPath *path, JoStepDef *step);

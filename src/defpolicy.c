@@ -171,7 +171,7 @@ static bool
 takes_defaults(const JoStepKind *kind)
 {
 	return (kind->common & JO_KEY_RETRY) != 0 &&
-		(kind->type <= JO_STEP_NOTIFY || kind->type == JO_STEP_OUTSIDE);
+		(kind->type <= JO_STEP_NOTIFY || kind->parameters != NULL);
 }
 
 static void

@@ -247,7 +247,7 @@ check_ref(JoDefReader *reader, JoRef *ref, const Place *place)
 		check_step_ref(reader, ref, place);
 	else if (ref->root == JO_ROOT_RESULT && (place->reads & JO_READS_RESULT) == 0)
 		jo_def_report(reader, "unknown_reference", place->path, NULL,
-					  "\"result\" can be read only in the \"output\" of a step");
+					  "\"result\" can be read only in the \"output\" of a step, and in \"success\"");
 	else if (ref->root == JO_ROOT_PREVIOUS)
 		check_previous(reader, ref, place);
 	else if (ref->root == JO_ROOT_ITEM || ref->root == JO_ROOT_ITEM_INDEX)

@@ -3,12 +3,14 @@
  *		The types of steps, which keys each may have, and the keys that they share.
  *
  * A leaf.  What is special to a group of types is read in deflogic.c, defdata.c,
- * defwait.c and defchild.c, through the table; what needs the other steps is
- * checked after all were read.
+ * defwait.c, defchild.c, and the files of defoutside.h, through the table; what needs
+ * the other steps is checked after all were read.
  */
-#include "defparse.h"
+#include "defoutside.h"
 
 #include <string.h>
+
+#define MAX_KNOWN 96			/* keys of a type, and such as are reported once */
 
 /* Keys that every step may have. */
 static const char *const every_key[] = {
@@ -31,21 +33,23 @@ static const CommonKey common_keys[] = {
 	{"retry", JO_KEY_RETRY, "Only steps that do something are tried again: give \"retry\" to those in it or after it."},
 	{"timeout", JO_KEY_TIMEOUT, "Give \"timeout\" to the steps in it or to the job."},
 	{"on_timeout", JO_KEY_ON_TIMEOUT, "Only wait_signal, wait_sql and approval have it; a step whose time is up fails."},
-	{"transaction", JO_KEY_TRANSACTION, "Only SQL steps have it; all others run in one transaction."},
+	{"transaction", JO_KEY_TRANSACTION, "Only SQL steps have it; of all others the type says how they run."},
 	{"output", JO_KEY_OUTPUT, "Its output is fixed; make another of it with a step of type transform."},
 	{"cache", JO_KEY_CACHE, "Only the outputs of steps that compute something are kept: give \"cache\" to those."},
 	{"foreach", JO_KEY_FOREACH, "Use a step of type foreach with \"items\" and \"steps\"."},
 	{"compensate", JO_KEY_COMPENSATE, "Give it to the step whose effect it undoes."},
 	{"on_error", JO_KEY_ON_ERROR, NULL},
 	{"concurrency", JO_KEY_CONCURRENCY, "Give it to the steps in it or to the job."},
+	{"external_id", JO_KEY_EXTERNAL_ID, "Only steps that act outside of the database have it."},
 };
 
 /* Keys of the design that no step understands yet. */
-static const char *const unbuilt_keys[] = {"external_id", "queue", "run_retry", "url", NULL};
+static const char *const unbuilt_keys[] = {"run_retry", NULL};
 
 #define KEYS_OF_ALL (JO_KEY_RULE | JO_KEY_ON_ERROR | JO_KEY_OUTPUT | JO_KEY_COMPENSATE)
 #define KEYS_OF_WORK (KEYS_OF_ALL | JO_KEY_RETRY | JO_KEY_TIMEOUT | JO_KEY_CACHE | \
 					  JO_KEY_FOREACH | JO_KEY_CONCURRENCY)
+#define KEYS_OF_OUTSIDE (KEYS_OF_WORK | JO_KEY_EXTERNAL_ID)
 #define KEYS_OF_FLOW (KEYS_OF_ALL)
 #define KEYS_OF_WAIT (KEYS_OF_ALL | JO_KEY_TIMEOUT | JO_KEY_ON_TIMEOUT)
 
@@ -78,43 +82,50 @@ static void read_sql_step(JoDefReader *reader, const cJSON *json, const JoPath *
 
 static const JoStepKind kinds[] = {
 	{"sql", "an SQL step", JO_STEP_SQL, KEYS_OF_WORK | JO_KEY_SQL | JO_KEY_TRANSACTION, no_keys,
-	read_sql_step},
+	read_sql_step, NULL},
 	{"transform", "a transform step", JO_STEP_TRANSFORM, KEYS_OF_WORK | JO_KEY_SQL, transform_keys,
-	jo_def_read_transform},
-	{"validate", "a validate step", JO_STEP_VALIDATE, KEYS_OF_WORK, validate_keys, jo_def_read_validate},
+	jo_def_read_transform, NULL},
+	{"validate", "a validate step", JO_STEP_VALIDATE, KEYS_OF_WORK, validate_keys, jo_def_read_validate, NULL},
 	{"aggregate", "an aggregate step", JO_STEP_AGGREGATE, KEYS_OF_WORK, aggregate_keys,
-	jo_def_read_aggregate},
-	{"filter", "a filter step", JO_STEP_FILTER, KEYS_OF_WORK, filter_keys, jo_def_read_filter},
+	jo_def_read_aggregate, NULL},
+	{"filter", "a filter step", JO_STEP_FILTER, KEYS_OF_WORK, filter_keys, jo_def_read_filter, NULL},
 	{"set", "a set step", JO_STEP_SET, KEYS_OF_WORK & ~(JO_KEY_CACHE | JO_KEY_FOREACH), set_keys,
-	jo_def_read_set},
+	jo_def_read_set, NULL},
 	{"notify", "a notify step", JO_STEP_NOTIFY, KEYS_OF_WORK & ~JO_KEY_CACHE, notify_keys,
-	jo_def_read_notify},
-	{"condition", "a condition step", JO_STEP_CONDITION, KEYS_OF_FLOW, condition_keys, jo_def_read_if},
-	{"switch", "a switch step", JO_STEP_SWITCH, KEYS_OF_FLOW, switch_keys, jo_def_read_switch},
-	{"parallel", "a parallel step", JO_STEP_PARALLEL, KEYS_OF_FLOW, parallel_keys, jo_def_read_parallel},
-	{"race", "a race step", JO_STEP_RACE, KEYS_OF_FLOW, race_keys, jo_def_read_parallel},
-	{"join", "a join step", JO_STEP_JOIN, JO_KEY_ON_ERROR | JO_KEY_OUTPUT, join_keys, jo_def_read_join},
-	{"end", "an end step", JO_STEP_END, JO_KEY_RULE, end_keys, jo_def_read_end},
+	jo_def_read_notify, NULL},
+	{"condition", "a condition step", JO_STEP_CONDITION, KEYS_OF_FLOW, condition_keys, jo_def_read_if, NULL},
+	{"switch", "a switch step", JO_STEP_SWITCH, KEYS_OF_FLOW, switch_keys, jo_def_read_switch, NULL},
+	{"parallel", "a parallel step", JO_STEP_PARALLEL, KEYS_OF_FLOW, parallel_keys, jo_def_read_parallel, NULL},
+	{"race", "a race step", JO_STEP_RACE, KEYS_OF_FLOW, race_keys, jo_def_read_parallel, NULL},
+	{"join", "a join step", JO_STEP_JOIN, JO_KEY_ON_ERROR | JO_KEY_OUTPUT, join_keys, jo_def_read_join, NULL},
+	{"end", "an end step", JO_STEP_END, JO_KEY_RULE, end_keys, jo_def_read_end, NULL},
 	{"foreach", "a foreach step", JO_STEP_JOB, KEYS_OF_ALL | JO_KEY_TIMEOUT, foreach_keys,
-	jo_def_read_foreach},
-	{"loop", "a loop step", JO_STEP_LOOP, KEYS_OF_ALL | JO_KEY_TIMEOUT, loop_keys, jo_def_read_loop},
-	{"job", "a job step", JO_STEP_JOB, KEYS_OF_WORK, job_keys, jo_def_read_job},
-	{"delay", "a delay step", JO_STEP_DELAY, KEYS_OF_ALL, delay_keys, jo_def_read_delay},
+	jo_def_read_foreach, NULL},
+	{"loop", "a loop step", JO_STEP_LOOP, KEYS_OF_ALL | JO_KEY_TIMEOUT, loop_keys, jo_def_read_loop, NULL},
+	{"job", "a job step", JO_STEP_JOB, KEYS_OF_WORK, job_keys, jo_def_read_job, NULL},
+	{"delay", "a delay step", JO_STEP_DELAY, KEYS_OF_ALL, delay_keys, jo_def_read_delay, NULL},
 	{"wait_signal", "a wait_signal step", JO_STEP_WAIT_SIGNAL, KEYS_OF_WAIT, wait_signal_keys,
-	jo_def_read_wait_signal},
+	jo_def_read_wait_signal, NULL},
 	{"wait_sql", "a wait_sql step", JO_STEP_WAIT_SQL, KEYS_OF_WAIT | JO_KEY_SQL | JO_KEY_RETRY,
-	wait_sql_keys, jo_def_read_wait_sql},
-	{"approval", "an approval step", JO_STEP_APPROVAL, KEYS_OF_WAIT, approval_keys, jo_def_read_approval},
+	wait_sql_keys, jo_def_read_wait_sql, NULL},
+	{"approval", "an approval step", JO_STEP_APPROVAL, KEYS_OF_WAIT, approval_keys, jo_def_read_approval, NULL},
 
-	/* they act outside of the database: what their own keys mean is not looked at */
-	{"http", "an http step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
-	{"webhook", "a webhook step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
-	{"file_transfer", "a file_transfer step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
-	{"email", "an email step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
-	{"command", "a command step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
-	{"script", "a script step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
-	{"artifact", "an artifact step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
-	{"external", "an external step", JO_STEP_OUTSIDE, KEYS_OF_WORK, no_keys, jo_def_read_outside},
+	/* they act outside of the database; what the reader finds may make another type of them */
+	{"http", "an http step", JO_STEP_NETWORK, KEYS_OF_OUTSIDE, no_keys, jo_def_read_http, jo_def_http_keys},
+	{"webhook", "a webhook step", JO_STEP_NETWORK, KEYS_OF_OUTSIDE, no_keys, jo_def_read_webhook,
+	jo_def_webhook_keys},
+	{"file_transfer", "a file_transfer step", JO_STEP_NETWORK, KEYS_OF_OUTSIDE, no_keys, jo_def_read_transfer,
+	jo_def_transfer_keys},
+	{"email", "an email step", JO_STEP_NETWORK, KEYS_OF_OUTSIDE, no_keys, jo_def_read_email,
+	jo_def_email_keys},
+	{"command", "a command step", JO_STEP_COMMAND, KEYS_OF_OUTSIDE, no_keys, jo_def_read_command,
+	jo_def_command_keys},
+	{"script", "a script step", JO_STEP_COMMAND, KEYS_OF_OUTSIDE, no_keys, jo_def_read_script,
+	jo_def_script_keys},
+	{"artifact", "an artifact step", JO_STEP_ARTIFACT, KEYS_OF_OUTSIDE, no_keys, jo_def_read_artifact,
+	jo_def_artifact_keys},
+	{"external", "an external step", JO_STEP_OUTSIDE, KEYS_OF_OUTSIDE, no_keys, jo_def_read_external,
+	jo_def_external_keys},
 };
 
 /* All words that "type" may be, for suggestions: those of kinds. */
@@ -206,12 +217,22 @@ report_type(JoDefReader *reader, const JoStepSource *source)
 					  "there is no step type \"%s\"", jo_words_show(type));
 }
 
-/* The type of which an unknown key is one's own, or NULL. */
+static bool
+is_parameter(const JoStepKind *kind, const char *key)
+{
+	for (const JoOutsideKey *row = kind->parameters; row != NULL && row->key != NULL; row++)
+		if (strcmp(row->key, key) == 0)
+			return true;
+	return false;
+}
+
+/* The type of which an unknown key is one's own, or NULL; of a step with a URL, such as have one. */
 static const JoStepKind *
-find_owner(const char *key)
+find_owner(const JoStepKind *kind, const char *key)
 {
 	for (int i = 0; i < (int) lengthof(kinds); i++)
-		if (jo_words_find(key, kinds[i].keys) >= 0)
+		if ((kind->parameters == NULL || is_parameter(&kinds[i], "url")) &&
+			(jo_words_find(key, kinds[i].keys) >= 0 || is_parameter(&kinds[i], key)))
 			return &kinds[i];
 	return NULL;
 }
@@ -249,7 +270,7 @@ check_foreign_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, c
 static void
 check_step_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, const JoStepKind *kind)
 {
-	const char *known[64];
+	const char *known[MAX_KNOWN];
 	int			n = 0;
 	const cJSON *child;
 
@@ -260,19 +281,20 @@ check_step_keys(JoDefReader *reader, const cJSON *json, const JoPath *path, cons
 			known[n++] = common_keys[i].key;
 	for (int i = 0; kind->keys[i] != NULL; i++)
 		known[n++] = kind->keys[i];
+	for (const JoOutsideKey *row = kind->parameters; row != NULL && row->key != NULL; row++)
+		known[n++] = row->key;
 	known[n] = NULL;
 	n = check_foreign_keys(reader, json, path, kind, known, n);
-	/* all other keys are its parameters */
-	if (kind->type == JO_STEP_OUTSIDE)
+	if (jo_def_has_free_keys(kind, json))
 		return;
 	/* keys that belong to one other type say that the type is wrong, not the key */
 	if (cJSON_GetObjectItemCaseSensitive(json, "type") == NULL)
 		cJSON_ArrayForEach(child, json)
 		{
 			JoPath		at = {path, child->string, 0};
-			const JoStepKind *owner = jo_words_find(child->string, known) < 0 ? find_owner(child->string) : NULL;
+			const JoStepKind *owner = jo_words_find(child->string, known) < 0 ? find_owner(kind, child->string) : NULL;
 
-			if (owner == NULL || jo_words_find(child->string, unbuilt_keys) >= 0 || n >= 60)
+			if (owner == NULL || jo_words_find(child->string, unbuilt_keys) >= 0 || n >= MAX_KNOWN - 4)
 				continue;
 			jo_def_report(reader, "unknown_key", &at, psprintf("Is this a step of \"type\": \"%s\"?", owner->word),
 						  "%s has no key \"%s\"", kind->what, jo_words_show(child->string));

@@ -18,6 +18,7 @@
 #include "catalog/namespace.h"
 #include "clock.h"
 #include "controls.h"
+#include "courierslot.h"
 #include "debugpoint.h"
 #include "finish.h"
 #include "guc.h"
@@ -207,7 +208,7 @@ serve_controls(void)
 	leave_if_gone();
 	leave_if_copy();
 	jo_controls_serve(database);
-	jo_timers_changed(database);
+	jo_timers_recheck(database);
 }
 
 static long
@@ -223,6 +224,7 @@ serve(void)
 	TimestampTz now = jo_clock_now();
 	long		timeout = jo_guc_recheck_interval;
 	long		publisher;
+	long		courier;
 	static long locked_rounds = 0;
 
 	leave_if_unwanted();
@@ -230,6 +232,7 @@ serve(void)
 	MemoryContextSwitchTo(loop_context);
 	jo_pool_bury(database, now);
 	jo_finish_dead(database);
+	jo_courier_reap(database);
 	serve_controls();
 	jo_timers_fire(database, now);
 	if (jo_refill(database, now))
@@ -247,6 +250,9 @@ serve(void)
 	timeout = sooner(timeout, jo_refill_next(database));
 	timeout = sooner(timeout, jo_timers_next(database));
 	timeout = sooner(timeout, jo_pool_next(database));
+	courier = jo_courier_start(database, now);
+	if (courier >= 0)
+		timeout = Min(timeout, courier);
 	publisher = jo_events_start_publisher(database);
 	if (publisher >= 0)
 		timeout = Min(timeout, publisher);

@@ -7,7 +7,6 @@
  */
 #include "joborch.h"
 
-#include "common/base64.h"
 #include "docfilter.h"
 #include "jsonbuild.h"
 #include "lib/stringinfo.h"
@@ -48,20 +47,6 @@ encode_url(const char *text)
 	return out.data;
 }
 
-static char *
-encode_base64(const char *text)
-{
-	int			length = strlen(text);
-	int			room = pg_b64_enc_len(length);
-	char	   *out = palloc(room + 1);
-	int			written = pg_b64_encode(text, length, out, room);
-
-	if (written < 0)
-		elog(ERROR, "base64 encoding failed");
-	out[written] = '\0';
-	return out;
-}
-
 Jsonb *
 jo_docfilter_apply(const JoTemplate *template, Jsonb *value)
 {
@@ -70,6 +55,7 @@ jo_docfilter_apply(const JoTemplate *template, Jsonb *value)
 	for (i = 0; i < template->nfilters; i++)
 	{
 		const JoFilter *filter = &template->filters[i];
+		char	   *text;
 
 		if (filter->kind == JO_FILTER_DEFAULT)
 		{
@@ -88,7 +74,8 @@ jo_docfilter_apply(const JoTemplate *template, Jsonb *value)
 				value = make_string(encode_url(jo_jsonb_text(value)));
 				break;
 			case JO_FILTER_BASE64:
-				value = make_string(encode_base64(jo_jsonb_text(value)));
+				text = jo_jsonb_text(value);
+				value = make_string(jo_base64(text, strlen(text)));
 				break;
 			case JO_FILTER_IDENT:	/* a name in SQL: sqlsplit.c quotes it */
 			case JO_FILTER_DEFAULT:

@@ -21,6 +21,14 @@ typedef struct JoOverlay
 	Jsonb	   *value;
 } JoOverlay;
 
+/* What becomes of a template with a secret. */
+typedef enum JoSecretUse
+{
+	JO_SECRET_REFUSED,
+	JO_SECRET_NAMED,
+	JO_SECRET_ALLOWED
+} JoSecretUse;
+
 struct JoDocument
 {
 	JoCachedJob *job;			/* of the run that it describes */
@@ -36,9 +44,13 @@ struct JoDocument
 	JoDocument *parent;			/* of the run around a body; NULL: not made yet */
 	JoStepRow **steps;			/* NULL: none read yet */
 	bool	   *looked;			/* steps[i] was asked for */
+	Jsonb	  **outputs;		/* brought back from artifacts; NULL: none yet */
 	Jsonb	   *run_object;
 	Jsonb	   *job_object;
 	Jsonb	   *vars;
+	JoSecretUse secret_use;
+	Oid			secret_role;	/* with ALLOWED */
+	JoSecretList *secret_list;
 	int			noverlays;
 	JoOverlay	overlays[JO_MAX_OVERLAYS];
 };
@@ -57,7 +69,10 @@ extern Jsonb *jo_docroots_context(JoDocument *document, const char *key);
 /* The value of a root other than steps and previous; NULL when it is undefined. */
 extern Jsonb *jo_docroots_get(JoDocument *document, JoRoot root);
 
-/* The same for a reference, which may name the item of an outer foreach. */
+/* The value at a template's path below `secret`; NULL: its value has no such member. */
+extern Jsonb *jo_docroots_secret(JoDocument *document, const JoTemplate *template);
+
+/* The same as jo_docroots_get() for a reference, which may name the item of an outer foreach. */
 extern Jsonb *jo_docroots_read(JoDocument *document, const JoRef *ref);
 
 /* ---- docsteps.c ---- */
@@ -73,6 +88,12 @@ extern JoStepRow *jo_docsteps_row(JoDocument *document, int step);
  * because whoever reads waited for it, skipped; 0: it need not be over.
  */
 extern char jo_docsteps_status(JoDocument *document, int step);
+
+/*
+ * A row's output.  For one that went to an artifact, the stand-in if that has what path (NULL: nothing)
+ * names, else the output itself; see spill.h.
+ */
+extern Jsonb *jo_docsteps_output(JoDocument *document, int step, const char *path);
 
 /* {output, row, value, status, error}; NULL when the step need not be over. */
 extern Jsonb *jo_docsteps_build(JoDocument *document, int step);

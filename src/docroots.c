@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "docparts.h"
 #include "errors.h"
+#include "json.h"
 #include "jsonbuild.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -233,7 +234,7 @@ get_vars_of_step(JoDocument *document, const JoStepDef *step)
 	row = jo_docsteps_row(document, step->index);
 	if (row == NULL || row->status != JO_STEP_COMPLETED || row->output == NULL)
 		return NULL;
-	vars = row->output;
+	vars = jo_docsteps_output(document, step->index, ".vars");
 	if (step->type == JO_STEP_LOOP)
 		vars = jo_jsonb_member(&vars->root, "vars", 4, &value) ? jo_jsonb_from_value(&value) : NULL;
 	return vars != NULL && JB_ROOT_IS_OBJECT(vars) ? vars : NULL;
@@ -357,6 +358,73 @@ get_named_item(JoDocument *document, const char *name)
 			return jo_docroots_context(document, "item");
 	}
 	return NULL;
+}
+
+/* ---- secret ---- */
+
+void
+jo_document_allow_secrets(JoDocument *document, Oid role, JoSecretList *list)
+{
+	document->secret_use = JO_SECRET_ALLOWED;
+	document->secret_role = role;
+	document->secret_list = list;
+}
+
+void
+jo_document_name_secrets(JoDocument *document)
+{
+	document->secret_use = JO_SECRET_NAMED;
+}
+
+/* The part of a value that is JSON; an error of the reader could quote it. */
+static Jsonb *
+get_secret_part(JoDocument *document, const char *name, char *value, const char *path)
+{
+	char	   *error;
+
+	if (jo_json_check(value, strlen(value), &error) != JO_JSON_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_SECRET),
+				 errmsg("secret \"%s\" has no parts", name),
+				 errdetail("A part of it is read by %s, and its value is not JSON.", jo_document_place(document)),
+				 errhint("Write {{ secret.%s }}, or give it a JSON object as its value.", name)));
+	return jo_docpath_get(document->reader != NULL ? document->reader->job : document->job,
+						  jo_jsonb_from_text(value), path);
+}
+
+Jsonb *
+jo_docroots_secret(JoDocument *document, const JoTemplate *template)
+{
+	const char *path = template->path + 1;	/* behind the $ */
+	JsonbValue	text;
+	JoPathName	part;
+	Jsonb	   *result;
+	char	   *name;
+	char	   *value;
+
+	if (document->secret_use == JO_SECRET_NAMED)
+	{
+		jo_jsonb_string_value(&text, template->source);
+		return JsonbValueToJsonb(&text);
+	}
+	if (document->secret_use == JO_SECRET_REFUSED || !jo_docpath_skip_member(&path) ||
+		!jo_docpath_member(&path, &part))
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_SECRET),
+				 errmsg("template %s of %s cannot read a secret", template->source, jo_document_place(document)),
+				 errdetail("Secrets are given to network steps and to the environment of commands, each by its name."),
+				 errhint("Write {{ secret.name }} there.")));
+	name = pnstrdup(part.text, part.length);
+	value = jo_secret_resolve(document->secret_role, name, document->secret_list);
+	if (*path == '\0')
+	{
+		jo_jsonb_string_value(&text, value);
+		result = JsonbValueToJsonb(&text);
+	}
+	else
+		result = get_secret_part(document, name, value, path);
+	explicit_bzero(value, strlen(value));
+	return result;
 }
 
 /* ---- all ---- */

@@ -11,6 +11,7 @@
 #include "errors.h"
 #include "jsonbuild.h"
 #include "miscadmin.h"
+#include "spill.h"
 #include "sqlresult.h"
 #include "status.h"
 
@@ -107,6 +108,34 @@ jo_docsteps_status(JoDocument *document, int step)
 	return over ? JO_STEP_SKIPPED : 0;
 }
 
+/* The artifact is the run's, or of a run that it started: whatever the output says, only what its owner may see. */
+static Jsonb *
+bring_back(JoDocument *document, int step, const Jsonb *stand_in)
+{
+	MemoryContext caller;
+
+	if (document->outputs != NULL && document->outputs[step] != NULL)
+		return document->outputs[step];
+	caller = MemoryContextSwitchTo(document->context);
+	if (document->outputs == NULL)
+		document->outputs = palloc0(document->job->definition->nsteps * sizeof(Jsonb *));
+	document->outputs[step] = jo_spill_load(stand_in, document->run_id, jo_docroots_run(document)->owner,
+											jo_document_place(document));
+	MemoryContextSwitchTo(caller);
+	return document->outputs[step];
+}
+
+Jsonb *
+jo_docsteps_output(JoDocument *document, int step, const char *path)
+{
+	JoStepRow  *row = jo_docsteps_row(document, step);
+
+	if (row == NULL || !jo_spill_stands_in(row->output) ||
+		(path != NULL && jo_spill_answers(row->output, path)))
+		return row != NULL ? row->output : NULL;
+	return bring_back(document, step, row->output);
+}
+
 Jsonb *
 jo_docsteps_build(JoDocument *document, int step)
 {
@@ -120,9 +149,11 @@ jo_docsteps_build(JoDocument *document, int step)
 	jo_jsonb_add_string(&state, "status", jo_status_word(status));
 	if (row != NULL)
 	{
-		jo_jsonb_add_jsonb(&state, "output", row->output);
-		jo_jsonb_add_jsonb(&state, "row", jo_sqlresult_first_row(row->output));
-		jo_jsonb_add_jsonb(&state, "value", jo_sqlresult_first_value(row->output));
+		Jsonb	   *output = jo_docsteps_output(document, step, NULL);
+
+		jo_jsonb_add_jsonb(&state, "output", output);
+		jo_jsonb_add_jsonb(&state, "row", jo_sqlresult_first_row(output));
+		jo_jsonb_add_jsonb(&state, "value", jo_sqlresult_first_value(output));
 		jo_jsonb_add_jsonb(&state, "error", row->error);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
@@ -158,11 +189,11 @@ jo_docsteps_path(JoDocument *document, int step, JoCachedJob *texts, const char 
 	else if (row == NULL)
 		return NULL;
 	else if (JO_PATH_NAME_IS(&name, "output"))
-		part = row->output;
+		part = jo_docsteps_output(document, step, path);
 	else if (JO_PATH_NAME_IS(&name, "row"))
-		part = jo_sqlresult_first_row(row->output);
+		part = jo_sqlresult_first_row(jo_docsteps_output(document, step, NULL));
 	else if (JO_PATH_NAME_IS(&name, "value"))
-		part = jo_sqlresult_first_value(row->output);
+		part = jo_sqlresult_first_value(jo_docsteps_output(document, step, NULL));
 	else if (JO_PATH_NAME_IS(&name, "error"))
 		part = row->error;
 	return part != NULL ? jo_docpath_get(texts, part, path) : NULL;

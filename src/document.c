@@ -180,8 +180,7 @@ find_value(JoDocument *document, const JoTemplate *template)
 				return make_int(document->run_id);
 			break;
 		case JO_ROOT_SECRET:
-			/* only its name is for rows and reports */
-			return make_string(template->source);
+			return jo_docroots_secret(document, template);
 		default:
 			break;
 	}

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 #include "defcache.h"
+#include "secret.h"
 #include "store.h"
 
 typedef struct JoDocument JoDocument;
@@ -45,6 +46,14 @@ extern void jo_document_uncover(JoDocument *document);
 
 /* Gives `result` a meaning (a step's own "output" template). */
 extern void jo_document_set_result(JoDocument *document, Jsonb *result);
+
+/*
+ * Gives `secret` a meaning: a value that this role may use, kept in *list (which the caller
+ * forgets) so that it can be masked.  Without it a template with a secret raises
+ * ERRCODE_JO_SECRET; named, it is shown as it is written, for reports.
+ */
+extern void jo_document_allow_secrets(JoDocument *document, Oid role, JoSecretList *list);
+extern void jo_document_name_secrets(JoDocument *document);
 
 /*
  * The document of another run, read by expressions of the reader's definition, as

@@ -38,7 +38,22 @@
 #define ERRCODE_JO_ENDED				MAKE_SQLSTATE('J','O','0','2','8')
 #define ERRCODE_JO_REJECTED				MAKE_SQLSTATE('J','O','0','2','9')
 #define ERRCODE_JO_STEP_FAILED			MAKE_SQLSTATE('J','O','0','3','0')
+#define ERRCODE_JO_REQUEST				MAKE_SQLSTATE('J','O','0','3','1')
+#define ERRCODE_JO_EGRESS				MAKE_SQLSTATE('J','O','0','3','2')
+#define ERRCODE_JO_CONNECTION			MAKE_SQLSTATE('J','O','0','3','3')
+#define ERRCODE_JO_NETWORK_TIMEOUT		MAKE_SQLSTATE('J','O','0','3','4')
+#define ERRCODE_JO_HTTP_STATUS			MAKE_SQLSTATE('J','O','0','3','5')
+#define ERRCODE_JO_REMOTE				MAKE_SQLSTATE('J','O','0','3','6')
+#define ERRCODE_JO_RATE_LIMITED			MAKE_SQLSTATE('J','O','0','3','7')
+#define ERRCODE_JO_RESPONSE				MAKE_SQLSTATE('J','O','0','3','8')
+#define ERRCODE_JO_NOT_SUCCESS			MAKE_SQLSTATE('J','O','0','3','9')
 #define ERRCODE_JO_TOO_DEEP				MAKE_SQLSTATE('J','O','0','4','0')
+#define ERRCODE_JO_COMMAND				MAKE_SQLSTATE('J','O','0','4','1')
+#define ERRCODE_JO_SECRET				MAKE_SQLSTATE('J','O','0','4','2')
+#define ERRCODE_JO_ARTIFACT				MAKE_SQLSTATE('J','O','0','4','3')
+#define ERRCODE_JO_CLAIM_LOST			MAKE_SQLSTATE('J','O','0','4','4')
+#define ERRCODE_JO_SWITCHED_OFF			MAKE_SQLSTATE('J','O','0','4','5')
+#define ERRCODE_JO_STEP_REFUSED			MAKE_SQLSTATE('J','O','0','4','6')
 
 /* Of class JO? */
 #define jo_errors_is_own(sqlstate) \

@@ -16,6 +16,7 @@
 #include "common/hashfn.h"
 #include "events.h"
 #include "miscadmin.h"
+#include "offers.h"
 #include "replication/syncrep.h"
 #include "storage/ipc.h"
 #include "storage/procarray.h"
@@ -40,6 +41,7 @@ jo_events_shmem_startup(void)
 		pg_atomic_init_u32(&listeners->any[i], 0);
 		pg_atomic_init_u32(&listeners->all[i], 0);
 		pg_atomic_init_u32(&listeners->run[i], 0);
+		pg_atomic_init_u32(&listeners->work[i], 0);
 	}
 	/* a listener that lives through a restart must see growing ids */
 	jo_shared->first_event = (uint64) GetCurrentTimestamp();
@@ -88,11 +90,23 @@ note_overwritten(const JoEvent *event)
 		note_lost_ends(database, event->at);
 }
 
+Latch *
+jo_events_call_publisher(JoDatabase *database)
+{
+	if (database->publisher_signalled)
+		return NULL;
+	database->publisher_signalled = true;
+	if (database->publisher != NULL)
+		return database->publisher;
+	database->publisher_wanted = true;
+	return database->dispatcher;
+}
+
 void
 jo_events_post(JoDatabase *database, JoEvent *events, int n)
 {
 	TimestampTz now = jo_clock_now();
-	Latch	   *wake = NULL;
+	Latch	   *wake;
 
 	LWLockAcquire(jo_shared->event_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < n; i++)
@@ -109,16 +123,7 @@ jo_events_post(JoDatabase *database, JoEvent *events, int n)
 		*place = events[i];
 		jo_shared->next_event = id + 1;
 	}
-	if (!database->publisher_signalled)
-	{
-		database->publisher_signalled = true;
-		wake = database->publisher;
-		if (wake == NULL)
-		{
-			database->publisher_wanted = true;
-			wake = database->dispatcher;
-		}
-	}
+	wake = jo_events_call_publisher(database);
 	LWLockRelease(jo_shared->event_lock);
 	jo_shmem_wake(wake);
 }
@@ -207,7 +212,7 @@ jo_events_attach(JoDatabase *database, Oid dboid)
 static bool
 has_untold(const JoDatabase *database)
 {
-	if (database->lost_until != 0)
+	if (database->lost_until != 0 || jo_offers_have_news(database->dboid))
 		return true;
 	for (uint64 id = Max(database->events_told, oldest_event()); id < jo_shared->next_event; id++)
 	{
@@ -353,6 +358,11 @@ jo_events_count_listener(Oid dboid, int64 run_id, int by)
 {
 	JoListeners *listeners = &jo_shared->listeners;
 
+	if (run_id == JO_WAITS_FOR_WORK)
+	{
+		pg_atomic_fetch_add_u32(&listeners->work[jo_events_bucket(dboid)], by);
+		return;
+	}
 	pg_atomic_fetch_add_u32(&listeners->any[jo_events_bucket(dboid)], by);
 	if (run_id == 0)
 		pg_atomic_fetch_add_u32(&listeners->all[jo_events_bucket(dboid)], by);
@@ -365,12 +375,14 @@ jo_events_listened(Oid dboid, int64 run_id)
 {
 	JoListeners *listeners = &jo_shared->listeners;
 
+	if (run_id == JO_WAITS_FOR_WORK)
+		return pg_atomic_read_u32(&listeners->work[jo_events_bucket(dboid)]) > 0;
 	if (run_id == 0)
 		return pg_atomic_read_u32(&listeners->all[jo_events_bucket(dboid)]) > 0;
 	return pg_atomic_read_u32(&listeners->run[run_bucket(dboid, run_id)]) > 0;
 }
 
-/* ---- sessions that wait for a run ---- */
+/* ---- sessions that wait for a run, or for work ---- */
 
 void
 jo_events_run_ended(Oid dboid, int64 run_id)
@@ -405,8 +417,9 @@ end_wait_at_exit(int code, Datum arg)
 	jo_events_wait_end();
 }
 
-bool
-jo_events_wait_begin(int64 run_id)
+/* Takes a place; the latch is this process's. */
+static bool
+begin_wait(int64 run_id, uint32 queue, uint32 rights)
 {
 	jo_shmem_require();
 	if (!callbacks_registered)
@@ -428,19 +441,92 @@ jo_events_wait_begin(int64 run_id)
 		waiter->run_id = run_id;
 		waiter->dboid = MyDatabaseId;
 		waiter->latch = MyLatch;
+		waiter->queue = queue;
+		waiter->rights = rights;
+		waiter->woken = false;
 		jo_shared->nwaiters = Max(jo_shared->nwaiters, my_waiter + 1);
 	}
 	LWLockRelease(jo_shared->event_lock);
 	return my_waiter >= 0;
 }
 
+bool
+jo_events_wait_begin(int64 run_id)
+{
+	return begin_wait(run_id, 0, 0);
+}
+
+bool
+jo_events_wait_for_work(uint32 queue, uint32 rights)
+{
+	return begin_wait(JO_WAITS_FOR_WORK, queue, rights);
+}
+
+void
+jo_events_work_look(void)
+{
+	LWLockAcquire(jo_shared->event_lock, LW_EXCLUSIVE);
+	jo_shared->waiters[my_waiter].woken = false;
+	LWLockRelease(jo_shared->event_lock);
+}
+
+/* Has one with these rights been woken among the first n just now? */
+static bool
+is_served(const uint32 *rights, int n, uint32 wanted)
+{
+	for (int i = 0; i < n; i++)
+		if (rights[i] == wanted)
+			return true;
+	return false;
+}
+
+/* One of each rights; of the 33rd and further, all. */
+static void
+wake_for_work(Oid dboid, uint32 queue)
+{
+	uint32		served[32];
+	int			n = 0;
+
+	for (int i = 0; i < jo_shared->nwaiters; i++)
+	{
+		JoWaiter   *waiter = &jo_shared->waiters[i];
+
+		if (waiter->run_id != JO_WAITS_FOR_WORK || waiter->dboid != dboid || waiter->queue != queue ||
+			waiter->woken || is_served(served, n, waiter->rights))
+			continue;
+		waiter->woken = true;
+		jo_shmem_wake(waiter->latch);
+		if (n < (int) lengthof(served))
+			served[n++] = waiter->rights;
+	}
+}
+
+void
+jo_events_work_offered(Oid dboid, uint32 queue)
+{
+	if (((volatile JoShared *) jo_shared)->nwaiters == 0)
+		return;
+	LWLockAcquire(jo_shared->event_lock, LW_EXCLUSIVE);
+	wake_for_work(dboid, queue);
+	LWLockRelease(jo_shared->event_lock);
+}
+
 void
 jo_events_wait_end(void)
 {
+	JoWaiter   *waiter;
+
 	if (my_waiter < 0)
 		return;
+	waiter = &jo_shared->waiters[my_waiter];
 	LWLockAcquire(jo_shared->event_lock, LW_EXCLUSIVE);
-	jo_shared->waiters[my_waiter].run_id = 0;
+	/* it was woken, and will not look any more */
+	if (waiter->run_id == JO_WAITS_FOR_WORK && waiter->woken)
+	{
+		waiter->run_id = 0;
+		wake_for_work(waiter->dboid, waiter->queue);
+	}
+	waiter->run_id = 0;
 	while (jo_shared->nwaiters > 0 && jo_shared->waiters[jo_shared->nwaiters - 1].run_id == 0)
 		jo_shared->nwaiters--;
 	LWLockRelease(jo_shared->event_lock);

@@ -44,6 +44,24 @@ extern bool jo_events_wait_begin(int64 run_id);
 extern void jo_events_wait_end(void);
 
 /*
+ * For claim_steps(): the same for who waits for work in a queue (a hash of its name).
+ * Of those who have the same rights one is woken for each offer.  It calls
+ * jo_events_work_look() before it looks, so that no offer is missed; one that ends its
+ * wait while another offer has come hands that on.
+ */
+extern bool jo_events_wait_for_work(uint32 queue, uint32 rights);
+extern void jo_events_work_look(void);
+
+/* Somebody may claim something in a queue: wakes who waits for it.  Takes event_lock; never raises. */
+extern void jo_events_work_offered(Oid dboid, uint32 queue);
+
+/*
+ * There is something to tell that is not in the ring.  Returns whom to wake after the
+ * lock is given back.  Caller holds event_lock.
+ */
+extern Latch *jo_events_call_publisher(JoDatabase *database);
+
+/*
  * Returns when everything up to lsn is on disk and, where synchronous
  * replication is asked for, on the standby: only then may it be told.  May
  * raise; holds no lock.
@@ -57,7 +75,7 @@ extern void jo_events_make_durable(XLogRecPtr lsn);
  */
 extern long jo_events_start_publisher(JoDatabase *database);
 
-/* ---- who listens; by = +1 or -1; run_id 0: the channel of all runs ---- */
+/* ---- who listens; by = +1 or -1; run_id 0: the channel of all runs, JO_WAITS_FOR_WORK: of work ---- */
 
 extern void jo_events_count_listener(Oid dboid, int64 run_id, int by);
 extern bool jo_events_listened(Oid dboid, int64 run_id);

@@ -35,7 +35,6 @@
 #include "rights.h"
 #include "session.h"
 #include "slots.h"
-#include "sqlstep.h"
 #include "steptry.h"
 #include "stepwrite.h"
 #include "storage/ipc.h"
@@ -151,7 +150,7 @@ check_rights(void)
 static void
 check_run_as(const JoCachedJob *job, const JoStepDef *step)
 {
-	Oid			author = job->definition->run_as_caller ? job->author : slot->run->owner;
+	Oid			author = job->definition->run_as_caller ? job->author : slot->task.run->owner;
 
 	if (step->run_as == NULL || jo_rights_may_run_as(author, slot->role))
 		return;
@@ -162,13 +161,19 @@ check_run_as(const JoCachedJob *job, const JoStepDef *step)
 			 errdetail("The role to whom the definition belongs is not a member of it.")));
 }
 
-/* What waits holds no process: its time-out is a timer. */
+/* What waits holds no process: its time-out is a timer.  A program is ended before anything is raised. */
+static bool
+has_alarm(const JoStepDef *step)
+{
+	return step->timeout > 0 && !jo_step_may_wait(step) && step->type != JO_STEP_COMMAND;
+}
+
 static void
 begin_timeout(const JoStepDef *step)
 {
 	int			ms = (int) Min((step->timeout + 999) / 1000, INT_MAX - OVERSTAY_MS);
 
-	if (step->timeout == 0 || jo_step_may_wait(step))
+	if (!has_alarm(step))
 		return;
 	enable_timeout_after(STATEMENT_TIMEOUT, ms);
 	enable_timeout_after(overstay, ms + OVERSTAY_MS);
@@ -177,7 +182,7 @@ begin_timeout(const JoStepDef *step)
 static void
 end_timeout(const JoStepDef *step)
 {
-	if (step->timeout == 0 || jo_step_may_wait(step))
+	if (!has_alarm(step))
 		return;
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	disable_timeout(overstay, false);
@@ -210,7 +215,7 @@ begin_step(const JoAttempt *attempt)
 	JoCachedJob *job;
 
 	jo_txn_begin();
-	jo_stepwrite_begin();
+	jo_stepwrite_begin(&slot->task);
 	job = jo_defcache_get(attempt->version_id);
 	if (FirstSnapshotSet)
 	{
@@ -248,7 +253,7 @@ run_in_transaction(JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 			jo_stepwrite_end(attempt, job, JO_STEP_SKIPPED, NULL, jo_notices_end());
 			break;
 		case JO_VERDICT_FAILED:
-			(void) jo_stepwrite_failure(attempt, step, try.sqlstate, try.error, jo_notices_end());
+			(void) jo_stepwrite_failure(attempt, step, try.sqlstate, try.error, jo_notices_end(), 0);
 			break;
 		case JO_VERDICT_WAIT:
 			(void) jo_notices_end();
@@ -261,8 +266,8 @@ run_in_transaction(JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 }
 
 /*
- * "transaction": "none": the attempt's row is durable before the statement
- * begins, so a crash leaves a trace; at-least-once.
+ * "transaction": "none", and programs: the attempt's row is durable before the
+ * work begins, so a crash leaves a trace; at-least-once.
  */
 static void
 run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
@@ -300,15 +305,14 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 	jo_notices_begin();
 	in_step = true;
 	begin_timeout(step);
-	output = jo_sqlstep_execute_alone(job, step, try.document);
+	jo_step_execute_alone(&try);
 	end_timeout(step);
 	in_step = false;
 	MemoryContextSwitchTo(old);
 
 	jo_txn_begin();
-	try.output = output;
 	jo_step_keep(&try);
-	output = jo_step_shape(&try, output);
+	output = jo_step_shape(&try, try.output);
 	jo_stepwrite_end(&traced, job, JO_STEP_COMPLETED, output, jo_notices_end());
 	jo_txn_commit();
 }
@@ -370,7 +374,7 @@ try_step(JoAttempt *attempt, bool careful)
 	snprintf(activity, sizeof(activity), "run " INT64_FORMAT " step %s", attempt->run_id, step->name);
 	pgstat_report_activity(STATE_RUNNING, activity);
 	/* first, so that whatever goes wrong ends the wait too */
-	if (slot->run->shape->steps[attempt->step].may_wait)
+	if (slot->task.run->shape->steps[attempt->step].may_wait)
 		read_wait(attempt);
 	check_rights();
 	check_run_as(job, step);
@@ -387,7 +391,7 @@ try_step(JoAttempt *attempt, bool careful)
 	}
 	JO_DEBUG_POINT("executor-step-begin");
 	/* one that still waits has an order, and does nothing itself */
-	if (jo_sqlstep_is_alone(step) && !attempt->waited)
+	if (jo_step_is_alone(step) && !attempt->waited)
 		run_alone(attempt, job, step);
 	else
 		run_in_transaction(attempt, job, step);
@@ -438,7 +442,7 @@ record_failure(const JoAttempt *attempt, ErrorData *error, Jsonb *notices)
 		}
 		else
 			failure = jo_failure_from_error(error);
-		outcome = jo_stepwrite_failure(attempt, step, sqlstate, failure, notices);
+		outcome = jo_stepwrite_failure(attempt, step, sqlstate, failure, notices, 0);
 	}
 	JO_DEBUG_POINT("executor-before-failure-commit");
 	jo_txn_commit();
@@ -499,7 +503,7 @@ fail_step(const JoAttempt *attempt, ErrorData *error)
 						attempt->step, attempt->run_id, error->message)));
 	if (slot->work != JO_WORK_COMMITTED)
 	{
-		slot->outcome = outcome;
+		slot->task.outcome = outcome;
 		slot->work = JO_WORK_COMMITTED;
 	}
 }
@@ -518,7 +522,7 @@ run_step(void)
 		InterruptPending = QueryCancelPending = true;
 	database = jo_shmem_database(slot->dboid);
 	careful = database != NULL && database->careful;
-	jo_books_attempt(slot, &attempt);
+	jo_books_attempt(&slot->task, &attempt);
 	LWLockRelease(jo_shared->lock);
 
 	MemoryContextReset(step_context);

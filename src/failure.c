@@ -114,7 +114,22 @@ static const ErrorClass error_classes[] = {
 	{"JO028", "internal", false},
 	{"JO029", "permission", false},
 	{"JO030", "external", true},
-	{"JO040", "validation", false}
+	{"JO031", "validation", false},
+	{"JO032", "permission", false},
+	{"JO033", "connection", true},
+	{"JO034", "timeout", true},
+	{"JO035", "client", false},
+	{"JO036", "external", true},
+	{"JO037", "rate_limited", true},
+	{"JO038", "data", false},
+	{"JO039", "external", false},
+	{"JO040", "validation", false},
+	{"JO041", "external", false},
+	{"JO042", "permission", false},
+	{"JO043", "not_found", false},
+	{"JO044", "conflict", false},
+	{"JO045", "permission", false},
+	{"JO046", "external", false}
 };
 
 PG_FUNCTION_INFO_V1(joborch_error_classes);
@@ -268,7 +283,10 @@ jo_failure_retryable(const JoRetry *retry, int sqlstate)
 		return false;
 	if (list_names(retry->not_on, retry->nnot_on, category, code))
 		return false;
-	return retry->non == 0 || list_names(retry->on, retry->non, category, code);
+	/* what the other side refuses it will refuse again: only if it is named */
+	if (retry->non == 0)
+		return strcmp(category, "client") != 0;
+	return list_names(retry->on, retry->non, category, code);
 }
 
 /* Never raises; the result is between 0 and retry->max (if that is set). */

@@ -204,6 +204,8 @@ remove_orphans(JoActiveRun *run)
 
 		if (is_waited_for(run, &rows[i]))
 			continue;
+		if (rows[i].kind == JO_WAIT_OUTSIDE)
+			again = !jo_store_drop_claims(rows[i].run_id, rows[i].step, rows[i].item);
 		if (rows[i].child != 0 && jo_store_set_cancel(rows[i].child, JO_CANCEL_FORCE, &again))
 			jo_announce_control(rows[i].child);
 		if (again)
@@ -436,30 +438,29 @@ find_policy(const JoAttempt *attempt)
 	return step;
 }
 
-/* Writes the failure of the step that a slot has, and applies it. */
+/* Writes the failure of a step that nobody carries out any more, and applies it. */
 static void
-record_lost_step(JoDatabase *database, JoSlot *slot, int sqlstate,
+record_lost_step(JoDatabase *database, JoTask *task, int sqlstate,
 				 const char *message, const char *detail, const char *hint, JoWakeList *wakes)
 {
 	JoAttempt	attempt;
 
 	LWLockAcquire(jo_shared->lock, LW_SHARED);
-	jo_books_attempt(slot, &attempt);
+	jo_books_attempt(task, &attempt);
 	LWLockRelease(jo_shared->lock);
 
 	jo_txn_begin();
 	attempt.waited = jo_store_wait(attempt.run_id, attempt.step, attempt.item, jo_store_latest(),
 								   &attempt.wait);
-	attempt.permitted = slot->run->shape->has_permits;
-	slot->outcome = jo_books_fail(&attempt, find_policy(&attempt), sqlstate,
+	attempt.permitted = task->run->shape->has_permits;
+	task->outcome = jo_books_fail(&attempt, find_policy(&attempt), sqlstate,
 								  jo_failure_make(sqlstate, message, detail, hint), NULL,
-								  &slot->timer_due);
+								  &task->timer_due);
 	jo_txn_commit();
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
-	slot->work = JO_WORK_COMMITTED;
-	slot->commit_lsn = XactLastCommitEnd;
-	(void) jo_outcome_apply(database, slot, false, wakes);
+	task->commit_lsn = XactLastCommitEnd;
+	(void) jo_outcome_apply(database, task, NULL, wakes);
 	LWLockRelease(jo_shared->lock);
 }
 
@@ -467,12 +468,13 @@ static void
 record_fatal(JoDatabase *database, JoSlot *slot, JoWakeList *wakes)
 {
 	if (slot->self_inflicted)
-		record_lost_step(database, slot, slot->fatal_sqlstate, slot->fatal_text,
+		record_lost_step(database, &slot->task, slot->fatal_sqlstate, slot->fatal_text,
 						 "The step ended its own session.", NULL, wakes);
 	else
-		record_lost_step(database, slot, ERRCODE_JO_CRASHED,
+		record_lost_step(database, &slot->task, ERRCODE_JO_CRASHED,
 						 "the step was interrupted too often", NULL, NULL, wakes);
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+	slot->work = JO_WORK_NONE;
 	jo_slot_free(slot);
 	LWLockRelease(jo_shared->lock);
 }
@@ -481,7 +483,7 @@ record_fatal(JoDatabase *database, JoSlot *slot, JoWakeList *wakes)
 static void
 note_stillborn(JoSlot *slot)
 {
-	if (slot->steps_done == 0 && slot->run == NULL && !slot->quit)
+	if (slot->steps_done == 0 && slot->task.run == NULL && !slot->quit)
 		slot->class->start_after = jo_clock_now() + USECS_PER_SEC;
 }
 
@@ -489,10 +491,10 @@ note_stillborn(JoSlot *slot)
 static void
 remove_mark(const JoSlot *slot)
 {
-	if (slot->run == NULL || !slot->marked)
+	if (slot->task.run == NULL || !slot->marked)
 		return;
 	jo_txn_begin();
-	jo_store_delete_mark(slot->run->run_id, slot->step, slot->item);
+	jo_store_delete_mark(slot->task.run->run_id, slot->task.step, slot->task.item);
 	jo_txn_commit();
 }
 
@@ -526,7 +528,7 @@ static void
 give_back_step(JoActiveRun *run, JoStepState *state, void *argument)
 {
 	(void) argument;
-	if (state->status != JO_STEP_RUNNING || state->slot >= 0)
+	if (state->status != JO_STEP_RUNNING || state->slot != JO_WITH_NOBODY)
 		return;
 	run->in_flight--;
 	if (!state->resumed)
@@ -560,11 +562,11 @@ jo_finish_abandoned(JoDatabase *database)
 }
 
 /*
- * Takes one step of the class as an executor would, into a slot of our own.  The
- * entry may have been given to another (database, role) since it was looked at.
+ * Takes one step of the class as an executor would.  The entry may have been given to
+ * another (database, role) since it was looked at.
  */
 static bool
-take_step(const JoDatabase *database, JoClass *class, Oid role, JoSlot *slot)
+take_step(JoDatabase *database, JoClass *class, Oid role, JoTask *task)
 {
 	JoStepState *state = NULL;
 
@@ -572,23 +574,7 @@ take_step(const JoDatabase *database, JoClass *class, Oid role, JoSlot *slot)
 	if (class->dboid == database->dboid && class->role == role)
 		state = jo_handout_pop(class);
 	if (state != NULL)
-	{
-		MemSet(slot, 0, sizeof(JoSlot));
-		slot->class = class;
-		state->status = JO_STEP_RUNNING;
-		if (!state->resumed)
-			state->attempt++;
-		state->run->ready--;
-		state->run->in_flight++;
-		slot->run = state->run;
-		slot->step_state = state;
-		slot->step = state->step;
-		slot->item = state->item;
-		slot->taken = -1;
-		slot->attempt = state->attempt;
-		slot->epoch = state->run->epoch;
-		slot->started_at = jo_clock_now();
-	}
+		jo_outcome_begin(database, task, state, JO_WITH_NOBODY, jo_clock_now());
 	LWLockRelease(jo_shared->lock);
 	return state != NULL;
 }
@@ -597,9 +583,9 @@ void
 jo_finish_refused(JoDatabase *database, JoClass *class, Oid role, const char *reason, const char *hint)
 {
 	JoWakeList	wakes = {0};
-	JoSlot		slot;
+	JoTask		task;
 
-	for (int n = 0; n < BATCH && take_step(database, class, role, &slot); n++)
-		record_lost_step(database, &slot, ERRCODE_JO_ROLE_CANNOT_CONNECT, reason, NULL, hint, &wakes);
+	for (int n = 0; n < BATCH && take_step(database, class, role, &task); n++)
+		record_lost_step(database, &task, ERRCODE_JO_ROLE_CANNOT_CONNECT, reason, NULL, hint, &wakes);
 	jo_wake_all(&wakes);
 }

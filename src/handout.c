@@ -154,9 +154,13 @@ unlink_step(JoStepState *state)
 
 /* The class a step runs in; NULL when all classes are taken. */
 static JoClass *
-class_of(JoActiveRun *run, int step)
+class_of(JoActiveRun *run, const JoStepState *state)
 {
-	Oid			run_as = run->shape->steps[step].run_as;
+	const JoShapeStep *shape = &run->shape->steps[state->step];
+	Oid			run_as = shape->run_as;
+
+	if (shape->network && (state->resumed || !shape->gated))
+		return jo_class_enter(run->dboid, JO_COURIER_ROLE);
 
 	if (OidIsValid(run_as) && run_as != run->owner)
 		return jo_class_enter(run->dboid, run_as);
@@ -188,7 +192,9 @@ wake_one(JoDatabase *database, JoClass *class, JoWakeList *wakes)
 {
 	JoSlot	   *slot = class->idle;
 
-	if (slot != NULL)
+	if (class->role == JO_COURIER_ROLE && database->courier != NULL)
+		jo_wake_add(wakes, database->courier);
+	else if (slot != NULL)
 	{
 		class->idle = slot->next_idle;
 		slot->next_idle = NULL;
@@ -259,7 +265,7 @@ jo_handout_publish(JoDatabase *database, JoActiveRun *run, const JoClass *self, 
 	while (state != NULL)
 	{
 		JoStepState *next = state->next;
-		JoClass    *class = class_of(run, state->step);
+		JoClass    *class = class_of(run, state);
 
 		state->next = NULL;
 		if (class == NULL)
@@ -304,6 +310,16 @@ jo_handout_pop(JoClass *class)
 	state = class->lists[pick].head;
 	unlink_step(state);
 	return state;
+}
+
+void
+jo_handout_ask_refill(JoDatabase *database, const JoClass *class, JoWakeList *wakes)
+{
+	if (database->backlog && !database->refill_asked && class->ready < JO_LOW_WATER)
+	{
+		database->refill_asked = true;
+		jo_wake_add(wakes, database->dispatcher);
+	}
 }
 
 static void

@@ -42,6 +42,9 @@ extern bool jo_handout_holds_back(const JoActiveRun *run, const JoStepState *sta
 /* The next step of a class, by priority and age; NULL: none. */
 extern JoStepState *jo_handout_pop(JoClass *class);
 
+/* Asks the dispatcher for more rows before the list runs dry. */
+extern void jo_handout_ask_refill(JoDatabase *database, const JoClass *class, JoWakeList *wakes);
+
 /* Takes a run's steps out of the lists; they stay QUEUED, in no list. */
 extern void jo_handout_withdraw(JoActiveRun *run);
 

@@ -111,7 +111,7 @@ typedef struct ProcessView
 	int64		steps_done;		/* -1: does none */
 } ProcessView;
 
-#define MAX_PROCESSES (1 + 2 * JO_MAX_DATABASES + JO_MAX_SLOTS)
+#define MAX_PROCESSES (1 + 3 * JO_MAX_DATABASES + JO_MAX_SLOTS)
 
 static void
 view_process(ProcessView *views, int *n, pid_t pid, const char *process, Oid database,
@@ -131,10 +131,10 @@ view_slot(ProcessView *views, int *n, const JoSlot *slot)
 		.role = slot->role, .state = slot_word(slot->state), .since = slot->since,
 	.steps_done = slot->steps_done};
 
-	if (slot->state == JO_SLOT_BUSY && slot->run != NULL)
+	if (slot->state == JO_SLOT_BUSY && slot->task.run != NULL)
 	{
-		view.run_id = slot->run->run_id;
-		view.step = slot->step;
+		view.run_id = slot->task.run->run_id;
+		view.step = slot->task.step;
 	}
 	views[(*n)++] = view;
 }
@@ -156,6 +156,8 @@ view_processes(ProcessView *views)
 		view_process(views, &n, database->dispatcher_pid, "joborch dispatcher", database->dboid,
 					 database->state == JO_DATABASE_HELD ? "held" : "running");
 		view_process(views, &n, database->publisher_pid, "joborch publisher", database->dboid, "running");
+		view_process(views, &n, database->courier_pid, "joborch courier", database->dboid,
+					 database->courier_open > 0 ? "busy" : "idle");
 	}
 	for (int i = 0; i < jo_shared->nslots; i++)
 		if (jo_shared->slots[i].state != JO_SLOT_FREE)
@@ -250,7 +252,34 @@ typedef struct Waiting
 	int64		run_id;
 	int			step;
 	char		status;
+	char		held;			/* with the courier: JO_HELD_... */
+	bool		network;		/* the courier is to take it */
 } Waiting;
+
+/* What a step waits for that the courier has, or is to have. */
+static void
+put_waiting_network(ReturnSetInfo *result, const Waiting *waiting, bool no_worker_slot)
+{
+	const char *reason = "the courier has joborch.max_transfers under way";
+	const char *hint = "Raise joborch.max_transfers if this lasts.";
+
+	if (waiting->held == JO_HELD_HOST)
+	{
+		reason = "its host has joborch.max_transfers_per_host under way";
+		hint = "Raise joborch.max_transfers_per_host if the host bears more.";
+	}
+	else if (waiting->held == JO_HELD_RULE)
+	{
+		reason = "the limits of its egress rule";
+		hint = "SELECT * FROM joborch.egress_rules";
+	}
+	else if (no_worker_slot)
+	{
+		reason = "no free worker slot for the courier";
+		hint = "Raise max_worker_processes and restart the server.";
+	}
+	put_waiting(result, waiting->run_id, waiting->step, reason, hint);
+}
 
 static int
 collect_waiting(Waiting *list, JoDatabaseState *state, bool *no_worker_slot)
@@ -270,13 +299,16 @@ collect_waiting(Waiting *list, JoDatabaseState *state, bool *no_worker_slot)
 			continue;
 		for (int s = 0; s < run->shape->nsteps && n < MAX_WAITING; s++)
 		{
-			char		status = run->steps[s].status;
+			const JoStepState *state = &run->steps[s];
+			char		status = state->status;
 
-			if (status != JO_STEP_QUEUED && status != JO_STEP_RETRYING)
+			if (status != JO_STEP_QUEUED && status != JO_STEP_RETRYING && state->held == 0)
 				continue;
 			list[n].run_id = run->run_id;
 			list[n].step = s;
 			list[n].status = run->paused ? JO_STEP_WAITING : status;
+			list[n].held = state->held;
+			list[n].network = run->shape->steps[s].network;
 			n++;
 		}
 	}
@@ -308,6 +340,8 @@ joborch_waiting(PG_FUNCTION_ARGS)
 		else if (list[i].status == JO_STEP_WAITING)
 			put_waiting(result, list[i].run_id, list[i].step, "paused",
 						psprintf("SELECT joborch.resume_run(" INT64_FORMAT ")", list[i].run_id));
+		else if (list[i].network && state == JO_DATABASE_RUNNING)
+			put_waiting_network(result, &list[i], no_worker_slot);
 		else
 			put_waiting(result, list[i].run_id, list[i].step, reason, hint);
 	}

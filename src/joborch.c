@@ -9,11 +9,13 @@
 #include "joborch.h"
 
 #include "announce.h"
+#include "artifact.h"
 #include "ddl.h"
 #include "debugpoint.h"
 #include "fmgr.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "secretlog.h"
 #include "shmem.h"
 #include "start.h"
 #include "worker.h"
@@ -30,10 +32,12 @@ _PG_init(void)
 		return;
 
 	jo_guc_init();
+	jo_secretlog_init();
 	jo_shmem_init();
 	jo_announce_init();
 	jo_ddl_init();
 	jo_debug_init();
 	jo_start_child_hook = jo_start_child;
+	jo_artifact_errand_hook = jo_announce_errand;
 	jo_worker_register_launcher();
 }

@@ -8,6 +8,7 @@
  */
 #include "joborch.h"
 
+#include "common/base64.h"
 #include "jsonbuild.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -149,4 +150,17 @@ jo_jsonb_text(Jsonb *jsonb)
 	if (JsonbExtractScalar(&jsonb->root, &value) && value.type == jbvString)
 		return pnstrdup(value.val.string.val, value.val.string.len);
 	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+}
+
+char *
+jo_base64(const char *data, size_t size)
+{
+	int			room = pg_b64_enc_len(size);
+	char	   *text = palloc(room + 1);
+	int			length = pg_b64_encode(data, size, text, room);
+
+	if (length < 0)
+		elog(ERROR, "base64 encoding failed");
+	text[length] = '\0';
+	return text;
 }

@@ -37,6 +37,9 @@ extern void jo_jsonb_add_jsonb(JsonbParseState **state, const char *key, Jsonb *
 /* The value of a key; false when the jsonb is no object or has no such key. */
 extern bool jo_jsonb_member(JsonbContainer *container, const char *key, int length, JsonbValue *value);
 
+/* Bytes as base64, terminated. */
+extern char *jo_base64(const char *data, size_t size);
+
 /* A string without its quotes, everything else as JSON text; terminated. */
 extern char *jo_jsonb_text(Jsonb *jsonb);
 

@@ -19,10 +19,11 @@
 
 #define CHANNEL_OF_ALL "joborch"
 #define CHANNEL_OF_RUN "joborch_run_"
+#define CHANNEL_OF_WORK "joborch_work"
 
 typedef struct Channel
 {
-	int64		run_id;			/* 0: all runs */
+	int64		run_id;			/* 0: all runs; JO_WAITS_FOR_WORK: the channel of work */
 	bool		new;			/* since this transaction */
 	bool		ends;			/* with this transaction */
 } Channel;
@@ -111,6 +112,11 @@ parse_channel(const char *name, int64 *run_id)
 	*run_id = 0;
 	if (strcmp(name, CHANNEL_OF_ALL) == 0)
 		return true;
+	if (strcmp(name, CHANNEL_OF_WORK) == 0)
+	{
+		*run_id = JO_WAITS_FOR_WORK;
+		return true;
+	}
 	if (strncmp(name, CHANNEL_OF_RUN, prefix) != 0)
 		return false;
 	*run_id = strtoi64(name + prefix, &end, 10);

@@ -101,6 +101,17 @@ replay_attempts(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 
 static bool load_asked_for = false; /* by a request, not because of the time or the sweep */
 
+/* Is what somebody else is to do offered, or claimed by a worker whose lease has not run out? */
+static bool
+is_in_hand(const JoWaitRow *wait, Snapshot snapshot, TimestampTz now)
+{
+	JoClaimRow	claim;
+
+	if (jo_store_claim(wait->run_id, wait->step, wait->item, snapshot, &claim))
+		return claim.lease_until == 0 || claim.lease_until > now;
+	return jo_store_is_offered(wait->run_id, wait->step, wait->item, snapshot);
+}
+
 /*
  * May what a step waits for have come while nobody looked?  Times have timers of
  * their own; a child that has no live row is over; the others are asked.
@@ -120,10 +131,22 @@ may_go_on(const JoWaitRow *wait, Snapshot snapshot, TimestampTz now)
 	/* who asked for the run may have done what it waits for */
 	if (wait->kind == JO_WAIT_SQL && load_asked_for)
 		return true;
-	/* an order ends it, and nothing else */
+	/* nobody has it in hand any more */
+	if (wait->kind == JO_WAIT_NETWORK)
+		return true;
+	/* an order ends it, or somebody is to get it who has not */
 	if (wait->kind == JO_WAIT_OUTSIDE)
-		return false;
+		return !is_in_hand(wait, snapshot, now);
 	return wait->look_at == 0 || wait->deadline == wait->look_at;
+}
+
+static bool
+is_ordered(const JoWaitRow *wait, const JoOrdered *orders, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (orders[i].step == wait->step && orders[i].item == wait->item)
+			return true;
+	return false;
 }
 
 static void
@@ -131,7 +154,8 @@ replay_waits(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 {
 	JoWaitRow  *rows;
 	int			n = jo_store_waits(run->run_id, snapshot, &rows);
-	bool		ordered = n > 0 && jo_store_has_order(run->run_id, NULL, snapshot);
+	JoOrdered  *orders;
+	int			norders = n > 0 ? jo_store_ordered(run->run_id, snapshot, &orders) : 0;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -146,7 +170,7 @@ replay_waits(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 			continue;
 		state->attempt = Max(state->attempt, rows[i].attempt);
 		jo_active_await(run, state, JO_STEP_WAITING);
-		if (ordered || may_go_on(&rows[i], snapshot, now))
+		if (is_ordered(&rows[i], orders, norders) || may_go_on(&rows[i], snapshot, now))
 			jo_active_ready(run, state);
 	}
 }

@@ -136,10 +136,10 @@ check_class(const JoClass *class)
 static void
 check_slot(const JoSlot *slot)
 {
-	if (slot->run == NULL)
+	if (slot->task.run == NULL)
 		return;
-	expect("a slot's step is running", slot->run->run_id, slot->step_state->status, JO_STEP_RUNNING);
-	expect("a running step knows its slot", slot->run->run_id, slot->step_state->slot, slot->index);
+	expect("a slot's step is running", slot->task.run->run_id, slot->task.state->status, JO_STEP_RUNNING);
+	expect("a running step knows its slot", slot->task.run->run_id, slot->task.state->slot, slot->index);
 }
 
 static void

@@ -137,6 +137,11 @@ jo_outcome_change(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32
 			if (woken)
 				jo_active_ready(run, state);
 			break;
+		case JO_OUTCOME_HAND_OVER:
+			jo_active_await(run, state, JO_STEP_WAITING);
+			run->to_trim |= jo_active_is_obsolete(run, state);
+			jo_active_ready(run, state);
+			break;
 		case JO_OUTCOME_RERUN:
 		case JO_OUTCOME_NONE:
 			state->interruptions++;
@@ -156,8 +161,8 @@ static void
 cancel_obsolete(JoActiveRun *run, JoStepState *state, void *argument)
 {
 	(void) argument;
-	if (state->status == JO_STEP_RUNNING && state->slot >= 0 && jo_active_is_obsolete(run, state))
-		jo_slot_cancel(&jo_shared->slots[state->slot], false);
+	if (state->status == JO_STEP_RUNNING && jo_active_is_obsolete(run, state))
+		jo_slot_cut(run, state, false);
 }
 
 /* Is nothing more of the open phase to begin? */
@@ -218,8 +223,46 @@ jo_outcome_settle(JoDatabase *database, JoActiveRun *run, const JoClass *self, J
 	return NULL;
 }
 
+void
+jo_outcome_begin(JoDatabase *database, JoTask *task, JoStepState *state, int16 where, TimestampTz now)
+{
+	JoActiveRun *run = state->run;
+
+	Assert(state->status == JO_STEP_QUEUED && state->class == NULL);
+	state->status = JO_STEP_RUNNING;
+	state->slot = where;
+	state->cut = false;
+	state->held = 0;
+	if (!state->resumed)
+		state->attempt++;
+	run->ready--;
+	run->in_flight++;
+	if (run->started_at == 0)
+		run->started_at = now;
+	MemSet(task, 0, sizeof(JoTask));
+	task->run = run;
+	task->state = state;
+	task->step = state->step;
+	task->item = state->item;
+	task->attempt = state->attempt;
+	task->epoch = run->epoch;
+	task->started_at = now;
+	task->outcome = JO_OUTCOME_NONE;
+	task->taken = -1;
+	if (!jo_events_wanted(database))
+		return;
+	if (!run->started_told)
+	{
+		run->started_told = true;
+		jo_outcome_tell(database, run, -1, JO_NO_ITEM, JO_STEP_RUNNING, 0, InvalidXLogRecPtr);
+	}
+	if (!state->resumed)
+		jo_outcome_tell(database, run, state->step, state->item, JO_STEP_RUNNING, state->attempt,
+						InvalidXLogRecPtr);
+}
+
 JoStepState *
-jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool chain, JoWakeList *wakes)
+jo_outcome_apply(JoDatabase *database, JoTask *task, const JoClass *chain, JoWakeList *wakes)
 {
 	static const char told[] = {
 		[JO_OUTCOME_COMPLETED] = JO_STEP_COMPLETED,
@@ -228,35 +271,34 @@ jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool chain, JoWakeList *wak
 		[JO_OUTCOME_SKIPPED] = JO_STEP_SKIPPED,
 		[JO_OUTCOME_CANCELLED] = JO_STEP_CANCELLED,
 		[JO_OUTCOME_WAIT] = JO_STEP_WAITING,
+		[JO_OUTCOME_HAND_OVER] = 0,
 		[JO_OUTCOME_STALE] = 0,
 	};
-	JoActiveRun *run = slot->run;
-	JoStepState *state = slot->step_state;
-	JoOutcome	outcome = slot->outcome;
-	bool		ended = slot->ended_run;
+	JoActiveRun *run = task->run;
+	JoStepState *state = task->state;
+	JoOutcome	outcome = task->outcome;
+	bool		ended = task->ended_run;
 
 	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
 	Assert(run != NULL && run->in_flight > 0 && state->status == JO_STEP_RUNNING);
 	run->in_flight--;
-	state->slot = -1;
-	slot->run = NULL;
-	slot->step_state = NULL;
-	slot->work = JO_WORK_NONE;
-	slot->outcome = JO_OUTCOME_NONE;
-	slot->ended_run = false;
-	slot->cancel_token = 0;
+	state->slot = JO_WITH_NOBODY;
+	task->run = NULL;
+	task->state = NULL;
+	task->outcome = JO_OUTCOME_NONE;
+	task->ended_run = false;
 
-	jo_outcome_change(run, state, outcome, slot->taken, slot->timer_due);
-	if ((outcome == JO_OUTCOME_RETRY || outcome == JO_OUTCOME_WAIT) && slot->timer_due != 0)
-		jo_shmem_announce_timer(database, slot->timer_due);
+	jo_outcome_change(run, state, outcome, task->taken, task->timer_due);
+	if ((outcome == JO_OUTCOME_RETRY || outcome == JO_OUTCOME_WAIT) && task->timer_due != 0)
+		jo_shmem_announce_timer(database, task->timer_due);
 	if (told[outcome] != 0)
-		jo_outcome_tell(database, run, slot->step, slot->item, told[outcome], slot->attempt,
-						slot->commit_lsn);
+		jo_outcome_tell(database, run, task->step, task->item, told[outcome], task->attempt,
+						task->commit_lsn);
 	if (ended)
 	{
 		Assert(jo_active_is_done(run));
-		jo_outcome_ended(database, run, JO_RUN_COMPLETED, slot->commit_lsn, wakes);
+		jo_outcome_ended(database, run, JO_RUN_COMPLETED, task->commit_lsn, wakes);
 		return NULL;
 	}
-	return jo_outcome_settle(database, run, chain ? slot->class : NULL, wakes);
+	return jo_outcome_settle(database, run, chain, wakes);
 }

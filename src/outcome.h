@@ -11,10 +11,17 @@
 #include "shmem.h"
 
 /*
- * Applies slot->outcome to the run it has and takes the step from the slot.
- * Returns a step that the slot's executor may go on with, when chain allows it.
+ * A step that was taken from its list is being executed now, by where: the index of a
+ * slot, JO_WITH_COURIER, or JO_WITH_NOBODY (the dispatcher, which records its failure).
  */
-extern JoStepState *jo_outcome_apply(JoDatabase *database, JoSlot *slot, bool chain,
+extern void jo_outcome_begin(JoDatabase *database, JoTask *task, JoStepState *state, int16 where,
+							 TimestampTz now);
+
+/*
+ * Applies task->outcome to its run; the task has no step then.  Returns a step that
+ * an executor of the class chain may go on with (NULL: nobody asks for one).
+ */
+extern JoStepState *jo_outcome_apply(JoDatabase *database, JoTask *task, const JoClass *chain,
 									 JoWakeList *wakes);
 
 /*

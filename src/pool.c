@@ -48,7 +48,7 @@ all_long(const JoClass *class, TimestampTz now)
 		const JoSlot *slot = &jo_shared->slots[i];
 
 		if (slot->class == class && slot->state != JO_SLOT_FREE &&
-			(slot->state != JO_SLOT_BUSY || now - slot->started_at < LONG_STEP_USEC))
+			(slot->state != JO_SLOT_BUSY || now - slot->task.started_at < LONG_STEP_USEC))
 			return false;
 	}
 	return true;
@@ -60,7 +60,8 @@ wanted(const JoClass *class, TimestampTz now)
 {
 	int			starting = 0;
 
-	if (class->ready == 0 || class->idle != NULL || class->start_after > now)
+	if (class->ready == 0 || class->idle != NULL || class->start_after > now ||
+		class->role == JO_COURIER_ROLE)
 		return 0;
 	for (int i = 0; i < jo_shared->nslots; i++)
 		if (jo_shared->slots[i].class == class && jo_shared->slots[i].state == JO_SLOT_STARTING)
@@ -196,7 +197,7 @@ jo_pool_grow(JoDatabase *database, TimestampTz now)
 	{
 		JoClass    *class = &jo_shared->classes[i];
 
-		if (class->dboid != database->dboid)
+		if (class->dboid != database->dboid || class->role == JO_COURIER_ROLE)
 			continue;
 		grow_class(database, class, now);
 		if (class->ready > 0 && class->start_after <= now)

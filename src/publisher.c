@@ -24,11 +24,13 @@
 #include "executor/spi.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "offers.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "store.h"
 #include "utils/fmgroids.h"
+#include "utils/json.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -46,6 +48,7 @@
 static JoDatabase *database = NULL;
 static MemoryContext batch_context = NULL;
 static JoEvent taken[BATCH];
+static char queues[JO_MAX_WORK_NEWS][JO_QUEUE_NAME_SIZE];	/* with work to be told */
 
 /* ---- ends that were told, the last ones ---- */
 
@@ -151,6 +154,27 @@ tell_taken(JoEvent *events, int n, bool ends_only)
 			forget_end(events[i].run_id);
 		tell(&events[i]);
 	}
+}
+
+/* To programs that claim steps: in which queues something is offered. */
+static void
+tell_queues(int n)
+{
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	for (int i = 0; i < n; i++)
+	{
+		resetStringInfo(&payload);
+		appendStringInfoString(&payload, "{\"queue\":");
+		if (queues[i][0] != '\0')
+			escape_json(&payload, queues[i]);
+		else
+			appendStringInfoString(&payload, "null");
+		appendStringInfoChar(&payload, '}');
+		Async_Notify("joborch_work", payload.data);
+	}
+	pfree(payload.data);
 }
 
 /* ---- ends that were lost from the ring ---- */
@@ -283,28 +307,34 @@ tell_batch(void)
 	{
 		JoLostEvents lost;
 		double		usage = queue_usage();
+		XLogRecPtr	work_lsn = InvalidXLogRecPtr;
+		int			nqueues;
 
 		if (usage > QUEUE_FULL)
 			return any;
 		n = jo_events_take(database, taken, BATCH, &lost);
-		if (n == 0 && lost.until == 0)
+		nqueues = jo_offers_take_news(MyDatabaseId, queues, JO_MAX_WORK_NEWS, &work_lsn);
+		if (n == 0 && lost.until == 0 && nqueues == 0)
 			break;
 		if (n == BATCH && ++batches < LOST_WAIT)
 			put_off_lost(&lost);
 		any = true;
 		jo_worker_activity("telling events");
-		jo_events_make_durable(lost.until != 0 ? GetXLogInsertRecPtr() : newest_lsn(taken, n));
+		jo_events_make_durable(lost.until != 0 ? GetXLogInsertRecPtr() :
+							   Max(work_lsn, newest_lsn(taken, n)));
 		JO_DEBUG_POINT("publisher-durable");
-		if (n > 0)
+		if (n > 0 || nqueues > 0)
 		{
 			begin();
 			tell_taken(taken, n, usage > QUEUE_BUSY);
+			tell_queues(nqueues);
 			commit();
 		}
 		JO_DEBUG_POINT("publisher-told");
 		if (lost.until != 0)
 			tell_lost_ends(&lost);
 		jo_events_told(database, &lost);
+		jo_offers_told(MyDatabaseId);
 		MemoryContextReset(batch_context);
 		CHECK_FOR_INTERRUPTS();
 	} while (n == BATCH);

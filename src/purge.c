@@ -12,7 +12,9 @@
 
 #include "active.h"
 #include "clock.h"
+#include "courierslot.h"
 #include "handout.h"
+#include "offers.h"
 #include "purge.h"
 #include "slots.h"
 
@@ -22,15 +24,15 @@
 static void
 drop_step(JoSlot *slot)
 {
-	JoActiveRun *run = slot->run;
+	JoActiveRun *run = slot->task.run;
 
 	if (run == NULL)
 		return;
-	slot->step_state->status = JO_STEP_PENDING;
-	slot->step_state->slot = -1;
-	slot->step_state = NULL;
+	slot->task.state->status = JO_STEP_PENDING;
+	slot->task.state->slot = JO_WITH_NOBODY;
+	slot->task.state = NULL;
 	run->in_flight--;
-	slot->run = NULL;
+	slot->task.run = NULL;
 	slot->work = JO_WORK_NONE;
 }
 
@@ -92,7 +94,8 @@ bool
 jo_purge_database(JoDatabase *database)
 {
 	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
-	if (!purge_slots(database->dboid))
+	/* both, so that neither waits for the other */
+	if (!purge_slots(database->dboid) | !jo_courier_purge(database))
 		return false;
 	while (jo_shmem_next_todo(database) != NULL)
 		;
@@ -100,6 +103,7 @@ jo_purge_database(JoDatabase *database)
 		return false;
 	jo_shapes_forget(database->dboid);
 	jo_classes_forget(database->dboid);
+	jo_offers_forget(database->dboid);
 	database->ncursors = database->nranges = database->ncontrols = 0;
 	database->boot_run_id = 0;
 	database->next_timer = database->timer_announced = 0;

@@ -117,6 +117,7 @@ urge_all(Oid dboid, bool terminate)
 	}
 	if (database != NULL)
 	{
+		any |= urge(database->courier_pid, database->courier, dboid, terminate);
 		any |= urge(database->publisher_pid, database->publisher, dboid, terminate);
 		any |= urge(database->dispatcher_pid, database->dispatcher, dboid, terminate);
 	}

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "json.h"
 #include "words.h"
 
 /* Phrases of one step. */
@@ -264,15 +265,148 @@ describe_wait(Phrases *phrases, const JoStepDef *step)
 		add_phrase(phrases, psprintf("on reject %s", outcomes[wait->on_reject]));
 }
 
-/* Of what is to be done outside, that by which people know it. */
-static void
-describe_outside(Phrases *phrases, const JoValue *parameters)
+static const JoValue *
+find_parameter(const JoOutsideDef *outside, const char *key)
 {
-	static const char *const telling[] = {"url", "command", "task", "operation", "to", NULL};
+	for (int i = 0; i < outside->parameters->n; i++)
+		if (strcmp(outside->parameters->keys[i], key) == 0)
+			return &outside->parameters->values[i];
+	return NULL;
+}
+
+/* One JSON value as people read it: a text without its quotes. */
+static char *
+show_json(const cJSON *json)
+{
+	return flatten(cJSON_IsString(json) ? json->valuestring : jo_json_print(json));
+}
+
+/* The first so many elements of an array; a value that is none stands for an array of one. */
+static char *
+show_elements(const JoValue *value, int max)
+{
+	char	   *error;
+	cJSON	   *json = NULL;
+	const cJSON *child;
+	char	  **texts;
+	char	   *shown;
+	int			n = 0;
+
+	if (value->kind == JO_VALUE_LITERAL)
+		json = jo_json_parse(value->json, strlen(value->json), &error);
+	texts = palloc((max + value->n + 1) * sizeof(char *));
+	if (cJSON_IsArray(json))
+		for (child = json->child; child != NULL && n < max; child = child->next)
+			texts[n++] = show_json(child);
+	else if (value->kind == JO_VALUE_ARRAY)
+		for (; n < value->n && n < max; n++)
+			texts[n] = show_elements(&value->values[n], 1);
+	else
+		texts[n++] = json ? show_json(json) : show_value(value);
+	shown = n == 1 ? texts[0] : show_names(texts, n);
+	jo_json_free(json);
+	return shown;
+}
+
+/* NULL: the step says nothing of it. */
+static char *
+show_parameter(const JoOutsideDef *outside, const char *key)
+{
+	const JoValue *value = find_parameter(outside, key);
+
+	return value ? show_elements(value, 20) : NULL;
+}
+
+/* Without what may be long or nobody's business. */
+static char *
+show_url(const JoOutsideDef *outside, const char *key)
+{
+	char	   *url = show_parameter(outside, key);
+
+	return url ? pnstrdup(url, strcspn(url, "?#")) : pstrdup("");
+}
+
+static char *
+show_method(const JoOutsideDef *outside)
+{
+	static const char *const bodies[] = {"body", "json", "form", "multipart", "body_base64", "artifact", NULL};
+	char	   *method = show_parameter(outside, "method");
+
+	if (method != NULL)
+		return method;
+	for (int i = 0; bodies[i] != NULL; i++)
+		if (find_parameter(outside, bodies[i]) != NULL)
+			return pstrdup("POST");
+	return pstrdup(outside->kind == JO_OUTSIDE_WEBHOOK ? "POST" : "GET");
+}
+
+/* What is sent or fetched, and where it is here. */
+static char *
+show_transfer(const JoOutsideDef *outside)
+{
+	char	   *file = show_parameter(outside, "file");
+	char	   *artifact = show_parameter(outside, "artifact");
+	char	   *action = show_parameter(outside, "action");
+
+	return psprintf("%s %s%s%s", action ? action : "", show_url(outside, "url"),
+					file ? ", file " : artifact ? ", artifact " : "", file ? file : artifact ? artifact : "");
+}
+
+/* That by which people know work for others. */
+static void
+describe_external(Phrases *phrases, const JoOutsideDef *outside)
+{
+	static const char *const telling[] = {"url", "command", "task", "operation", "to", "target", "queue", NULL};
+	const JoValue *parameters = outside->parameters;
 
 	for (int i = 0; i < parameters->n; i++)
 		if (jo_words_find(parameters->keys[i], telling) >= 0)
-			add_phrase(phrases, psprintf("%s %s", parameters->keys[i], show_value(&parameters->values[i])));
+			add_phrase(phrases, psprintf("%s %s", parameters->keys[i], show_elements(&parameters->values[i], 20)));
+}
+
+static void
+describe_outside(Phrases *phrases, const JoOutsideDef *outside)
+{
+	const JoValue *command;
+	char	   *text;
+
+	switch (outside->kind)
+	{
+		case JO_OUTSIDE_HTTP:
+		case JO_OUTSIDE_WEBHOOK:
+			add_phrase(phrases, psprintf("%s %s", show_method(outside), show_url(outside, "url")));
+			if (is_given(&outside->success))
+				add_phrase(phrases, psprintf("success if %s", show_condition(&outside->success)));
+			if (outside->callback)
+				add_phrase(phrases, pstrdup("202: completed later"));
+			break;
+		case JO_OUTSIDE_FILE_TRANSFER:
+			add_phrase(phrases, show_transfer(outside));
+			break;
+		case JO_OUTSIDE_EMAIL:
+			text = show_parameter(outside, "to");
+			add_phrase(phrases, psprintf("to %s", text ? text : ""));
+			if ((text = show_parameter(outside, "subject")) != NULL)
+				add_phrase(phrases, psprintf("subject %s", text));
+			break;
+		case JO_OUTSIDE_COMMAND:
+			/* the program; its arguments may be many */
+			command = find_parameter(outside, "command");
+			add_phrase(phrases, psprintf("command %s", command ? show_elements(command, 1) : ""));
+			break;
+		case JO_OUTSIDE_SCRIPT:
+			text = show_parameter(outside, "interpreter");
+			add_phrase(phrases, psprintf("by %s", text ? text : "/bin/sh"));
+			break;
+		case JO_OUTSIDE_ARTIFACT:
+			text = show_parameter(outside, "name");
+			text = text ? text : show_parameter(outside, "artifact");
+			add_phrase(phrases, psprintf("%s%s%s", show_parameter(outside, "action"), text ? " " : "", text ? text : ""));
+			break;
+		case JO_OUTSIDE_EXTERNAL:
+			describe_external(phrases, outside);
+			break;
+	}
 }
 
 static char *
@@ -306,7 +440,7 @@ describe_work(Phrases *phrases, const JoStepDef *start, const JoStepDef *work)
 	if (work->wait != NULL)
 		describe_wait(phrases, work);
 	if (work->outside != NULL)
-		describe_outside(phrases, work->outside->parameters);
+		describe_outside(phrases, work->outside);
 	if (work->retry.max_attempts > 1)
 		add_phrase(phrases, describe_retry(&work->retry));
 	if (work->timeout > 0 && start->flow == NULL)

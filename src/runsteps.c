@@ -84,11 +84,12 @@ view_state(JoActiveRun *run, JoStepState *state, void *argument)
 	MemSet(to, 0, sizeof(StepView));
 	to->step = state->step;
 	to->item = state->item;
-	to->status = state->status;
+	/* with the courier, but not begun */
+	to->status = state->status == JO_STEP_RUNNING && state->held != 0 ? JO_STEP_QUEUED : state->status;
 	to->attempts = state->attempt;
 	if (state->status == JO_STEP_RUNNING && state->slot >= 0 && OidIsValid(run->dboid))
 	{
-		to->started_at = jo_shared->slots[state->slot].started_at;
+		to->started_at = jo_shared->slots[state->slot].task.started_at;
 		to->pid = jo_shared->slots[state->slot].pid;
 	}
 	view->nstates++;

@@ -180,6 +180,9 @@ fill_flow(JoShape *shape, JoShapeStep *to, const JoStepDef *step, bool of_run)
 		to->max_failed = step->each->max_failed;
 		shape->has_items = true;
 	}
+	to->network = step->type == JO_STEP_NETWORK &&
+		(step->part == JO_PART_WHOLE || step->part == JO_PART_EACH);
+	to->gated = limited || step->cache != NULL || step->when.sql != NULL;
 	shape->has_limits |= to->max_concurrent > 0;
 	shape->may_wait |= to->may_wait;
 	shape->has_permits |= limited;

@@ -62,6 +62,8 @@ typedef struct JoShapeStep
 	bool		counted;		/* in the run's numbers of steps */
 	bool		hears;			/* a request may end its wait: a signal, a decision, a permit, a hint; orders are for all */
 	bool		may_wait;		/* may have a row in wait */
+	bool		network;		/* the courier carries it out */
+	bool		gated;			/* network: an executor looks first (condition, permit, cache) */
 	bool		is_race;		/* CLOSE: the rest is cancelled */
 	bool		ends_run;		/* its success leaves nothing to begin */
 	bool		go_on;			/* EACH: other items begin after one failed */
@@ -96,6 +98,14 @@ typedef struct JoShape
 
 /* ---- one run in memory ---- */
 
+/* JoStepState.slot of a step that no executor has */
+#define JO_WITH_NOBODY (-1)
+#define JO_WITH_COURIER (-2)
+
+/* JoStepState.held: for what */
+#define JO_HELD_HOST 'h'		/* joborch.max_transfers_per_host */
+#define JO_HELD_RULE 'r'		/* its egress rule's limits */
+
 typedef struct JoStepState
 {
 	struct JoActiveRun *run;
@@ -108,11 +118,13 @@ typedef struct JoStepState
 	bool		woken;			/* its timer fired, or what it waits for came, before the outcome was applied */
 	bool		resumed;		/* it waited: the next execution is no new attempt */
 	bool		open_ended_badly;	/* CLOSE: its OPEN was skipped or cancelled */
+	bool		cut;			/* the courier is to break it off */
+	char		held;			/* the courier lets it wait: JO_HELD_...; 0: no */
 	int16		completed_parents;
 	int16		failed_parents;
 	int16		skipped_parents;
 	int16		enough;			/* CLOSE: branches that completed */
-	int16		slot;			/* executor that has it, or -1 */
+	int16		slot;			/* executor that has it, or JO_WITH_... */
 	int32		item;			/* JO_NO_ITEM, or which item of EACH this is */
 	struct JoItems *items;		/* EACH, once its OPEN has counted them */
 	int32		attempt;		/* of the try in flight or the last one; 0: none yet */
@@ -232,9 +244,27 @@ typedef enum JoOutcome
 	JO_OUTCOME_SKIPPED,			/* `when` was false: a step row was written */
 	JO_OUTCOME_CANCELLED,		/* force-cancel: a step row was written */
 	JO_OUTCOME_WAIT,			/* nothing final: a row in wait was written */
+	JO_OUTCOME_HAND_OVER,		/* the same, and the courier goes on at once */
 	JO_OUTCOME_RERUN,			/* interrupted, nothing written, not charged */
 	JO_OUTCOME_STALE			/* another token won: forget the run and read it anew */
 } JoOutcome;
+
+/* A step that somebody has in hand: an executor, the courier, or the dispatcher when it was lost. */
+typedef struct JoTask
+{
+	JoActiveRun *run;			/* NULL: none */
+	JoStepState *state;
+	int16		step;
+	int32		item;
+	int32		attempt;
+	int32		epoch;
+	TimestampTz started_at;
+	JoOutcome	outcome;		/* what its transaction's commit means */
+	int32		taken;			/* with COMPLETED: branch or number of items; -1: neither */
+	TimestampTz timer_due;		/* with RETRY or WAIT: of the timer it wrote; 0: none */
+	bool		ended_run;		/* its transaction wrote the run's end too */
+	XLogRecPtr	commit_lsn;
+} JoTask;
 
 typedef struct JoSlot
 {
@@ -251,19 +281,8 @@ typedef struct JoSlot
 	bool		quit;			/* asked to leave (room for another, DDL, shutdown) */
 	TimestampTz since;			/* of the state */
 
-	/* the step it has */
-	JoActiveRun *run;
-	JoStepState *step_state;
-	int16		step;
-	int32		item;
-	int32		attempt;
-	int32		epoch;
-	TimestampTz started_at;
+	JoTask		task;			/* the step it has; [executor] from outcome to commit_lsn */
 	JoWorkPhase work;			/* [executor, then whoever reaps] */
-	JoOutcome	outcome;		/* [executor] what work == COMMITTED means */
-	int32		taken;			/* [executor] with COMPLETED: branch or number of items; -1: neither */
-	TimestampTz timer_due;		/* [executor] with RETRY or WAIT: of the timer it wrote; 0: none */
-	bool		ended_run;		/* [executor] its transaction wrote the run's end too */
 	bool		self_inflicted; /* [executor] FATAL of the step's own making */
 	bool		marked;			/* a row in marks exists, or is being written */
 	bool		long_seen;		/* the dispatcher looked after this long step already */
@@ -271,7 +290,6 @@ typedef struct JoSlot
 	TimestampTz insist_at;		/* when its process is terminated if it has not obeyed; 0: never */
 	bool		cancel_timed_out;	/* why: the run's time-out, not an operator */
 	uint32		steps_done;		/* [executor] */
-	XLogRecPtr	commit_lsn;		/* [executor] of the last committed step */
 	int			fatal_sqlstate; /* [executor] */
 	char		fatal_text[JO_ERROR_TEXT];	/* [executor] */
 } JoSlot;
@@ -285,10 +303,13 @@ typedef struct JoReadyList
 	int32		length;
 } JoReadyList;
 
+/* JoClass.role of what the courier carries out, for all roles */
+#define JO_COURIER_ROLE InvalidOid
+
 typedef struct JoClass
 {
 	Oid			dboid;			/* InvalidOid: free entry */
-	Oid			role;
+	Oid			role;			/* JO_COURIER_ROLE: no executor's */
 	JoReadyList lists[JO_PRIORITIES];
 	int32		ready;			/* length of all lists */
 	int32		nslots;			/* executors that exist or start */
@@ -352,6 +373,14 @@ typedef struct JoDatabase
 	pid_t		publisher_pid;	/* [publisher] */
 	Latch	   *publisher;		/* [publisher] */
 	bool		publisher_wanted;
+	pid_t		courier_pid;	/* [courier] */
+	Latch	   *courier;		/* [courier] NULL: none */
+	TimestampTz courier_since;	/* it was started then and has not come yet; 0: no */
+	TimestampTz courier_after;	/* not to be started before; 0: at any time */
+	bool		courier_dead;	/* it left: what it had is to be given back */
+	bool		courier_cut;	/* some step of its is to be broken off */
+	bool		courier_chores; /* it has work that is no step's */
+	int32		courier_open;	/* [courier] transfers under way, for views */
 	bool		no_worker_slot; /* RegisterDynamicBackgroundWorker was refused */
 	bool		careful;		/* every step gets a mark first */
 	TimestampTz careful_until;
@@ -423,14 +452,46 @@ typedef struct JoListeners
 	pg_atomic_uint32 any[JO_LISTENER_BUCKETS];	/* to any channel of joborch */
 	pg_atomic_uint32 all[JO_LISTENER_BUCKETS];	/* to the channel joborch */
 	pg_atomic_uint32 run[JO_LISTENER_BUCKETS];	/* to joborch_run_<id> */
+	pg_atomic_uint32 work[JO_LISTENER_BUCKETS]; /* to joborch_work; not in any */
 } JoListeners;
 
 typedef struct JoWaiter
 {
-	int64		run_id;			/* 0: free */
+	int64		run_id;			/* 0: free; JO_WAITS_FOR_WORK */
 	Oid			dboid;
 	Latch	   *latch;
+	uint32		queue;			/* for work: hash of the queue's name */
+	uint32		rights;			/* for work: who has the same may claim the same */
+	bool		woken;			/* for work: it was, and has not begun to look since */
 } JoWaiter;
+
+#define JO_WAITS_FOR_WORK (-1)
+
+/* ---- work that is offered to programs outside; all of it under event_lock ---- */
+
+#define JO_MAX_WORK_GROUPS	256 /* known at a time; of another one, what is gone is walked over again */
+#define JO_MAX_WORK_NEWS	64	/* queues with work that was not told yet */
+#define JO_QUEUE_NAME_SIZE	64
+
+/* From where on the offers of a group are to be read. */
+typedef struct JoWorkGroup
+{
+	Oid			dboid;			/* InvalidOid: free entry */
+	int64		group_id;
+	TimestampTz last_use;
+	TimestampTz low[JO_PRIORITIES]; /* nothing that is offered is older; 0: not known */
+	TimestampTz late[JO_PRIORITIES];	/* the oldest that was offered since the reading began */
+	TimestampTz reading_since;	/* who reads may move low up; 0: nobody does */
+	uint32		reading;		/* number of that reading */
+} JoWorkGroup;
+
+typedef struct JoWorkNews
+{
+	Oid			dboid;			/* InvalidOid: free entry */
+	bool		taken;			/* the publisher is telling it */
+	XLogRecPtr	lsn;			/* must be flushed before it is told */
+	char		queue[JO_QUEUE_NAME_SIZE];	/* empty: more queues than there is room for */
+} JoWorkNews;
 
 /* ---- the block ---- */
 
@@ -465,6 +526,8 @@ typedef struct JoShared
 	JoListeners listeners;
 	int32		nwaiters;		/* under event_lock */
 	JoWaiter	waiters[JO_MAX_WAITERS];
+	JoWorkGroup work_groups[JO_MAX_WORK_GROUPS];
+	JoWorkNews	work_news[JO_MAX_WORK_NEWS];
 
 	Size		dsa_size;
 	void	   *dsa_place;

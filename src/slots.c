@@ -173,57 +173,25 @@ remove_from_idle(JoSlot *slot)
 static void
 give(JoDatabase *database, JoSlot *slot, JoStepState *state, TimestampTz now)
 {
-	JoActiveRun *run = state->run;
-
-	Assert(state->status == JO_STEP_QUEUED && state->class == NULL);
-	state->status = JO_STEP_RUNNING;
-	state->slot = slot->index;
-	if (!state->resumed)
-		state->attempt++;
-	run->ready--;
-	run->in_flight++;
-	if (run->started_at == 0)
-		run->started_at = now;
+	jo_outcome_begin(database, &slot->task, state, slot->index, now);
 	slot->state = JO_SLOT_BUSY;
 	slot->since = now;
-	slot->run = run;
-	slot->step_state = state;
-	slot->step = state->step;
-	slot->item = state->item;
-	slot->attempt = state->attempt;
-	slot->epoch = run->epoch;
-	slot->started_at = now;
 	slot->work = JO_WORK_RUNNING;
-	slot->outcome = JO_OUTCOME_NONE;
-	slot->taken = -1;
-	slot->timer_due = 0;
 	slot->self_inflicted = false;
 	slot->cancel_token = 0;
 	slot->insist_at = 0;
 	slot->cancel_timed_out = false;
 	slot->marked = false;
 	slot->long_seen = false;
-	if (!jo_events_wanted(database))
-		return;
-	if (!run->started_told)
-	{
-		run->started_told = true;
-		jo_outcome_tell(database, run, -1, JO_NO_ITEM, JO_STEP_RUNNING, 0, InvalidXLogRecPtr);
-	}
-	if (!state->resumed)
-		jo_outcome_tell(database, run, state->step, state->item, JO_STEP_RUNNING, state->attempt,
-						InvalidXLogRecPtr);
 }
 
-/* Asks for more rows before the list runs dry. */
-static void
-ask_refill(JoDatabase *database, JoClass *class, JoWakeList *wakes)
+/* What its step came to is applied; the slot is empty. */
+static JoStepState *
+apply(JoDatabase *database, JoSlot *slot, const JoClass *chain, JoWakeList *wakes)
 {
-	if (database->backlog && !database->refill_asked && class->ready < JO_LOW_WATER)
-	{
-		database->refill_asked = true;
-		jo_wake_add(wakes, database->dispatcher);
-	}
+	slot->work = JO_WORK_NONE;
+	slot->cancel_token = 0;
+	return jo_outcome_apply(database, &slot->task, chain, wakes);
 }
 
 static void
@@ -258,12 +226,12 @@ jo_slot_turn(JoSlot *slot)
 	room_needed = is_room_needed(now);
 	if (room_needed && now - attached_at >= MIN_LIFE_USEC)
 		slot->quit = true;
-	if (slot->run != NULL)
+	if (slot->task.run != NULL)
 	{
 		bool		chain = ++chain_steps < CHAIN_MAX_STEPS && now - chain_since < CHAIN_MAX_USEC;
 
 		slot->steps_done++;
-		next = jo_outcome_apply(database, slot, chain && !slot->quit, &wakes);
+		next = apply(database, slot, chain && !slot->quit ? slot->class : NULL, &wakes);
 	}
 	if (next == NULL && !slot->quit)
 	{
@@ -290,23 +258,10 @@ jo_slot_turn(JoSlot *slot)
 	}
 	slot->class->last_use = now;
 	if (database != NULL)
-		ask_refill(database, slot->class, &wakes);
+		jo_handout_ask_refill(database, slot->class, &wakes);
 	LWLockRelease(jo_shared->lock);
 	jo_wake_all(&wakes);
 	return turn;
-}
-
-bool
-jo_slot_may_end_run(JoSlot *slot, ItemPointer live_tid)
-{
-	bool		may;
-
-	LWLockAcquire(jo_shared->lock, LW_SHARED);
-	/* after an item its step is still to be judged */
-	may = slot->item == JO_NO_ITEM && jo_active_would_complete(slot->run);
-	ItemPointerCopy(&slot->run->live_tid, live_tid);
-	LWLockRelease(jo_shared->lock);
-	return may;
 }
 
 /* ---- the dispatcher's side ---- */
@@ -375,7 +330,7 @@ jo_slot_reserve(JoClass *class)
 void
 jo_slot_free(JoSlot *slot)
 {
-	Assert(slot->run == NULL);
+	Assert(slot->task.run == NULL);
 	remove_from_idle(slot);
 	slot->class->nslots--;
 	slot->class = NULL;
@@ -400,6 +355,24 @@ jo_slot_cancel(JoSlot *slot, bool timed_out)
 	slot->insist_at = jo_clock_now() + CANCEL_GRACE_USEC;
 	slot->cancel_timed_out = timed_out;
 	kill(slot->pid, SIGINT);
+}
+
+void
+jo_slot_cut(JoActiveRun *run, JoStepState *state, bool timed_out)
+{
+	JoDatabase *database;
+
+	if (state->slot >= 0)
+		jo_slot_cancel(&jo_shared->slots[state->slot], timed_out);
+	if (state->slot != JO_WITH_COURIER)
+		return;
+	database = jo_shmem_database(run->dboid);
+	state->cut = true;
+	if (database != NULL)
+	{
+		database->courier_cut = true;
+		jo_shmem_wake(database->courier);
+	}
 }
 
 /* A step can catch query_canceled and go on, but not the end of its process. */
@@ -434,15 +407,15 @@ bool
 jo_slot_reap(JoDatabase *database, JoSlot *slot, JoWakeList *wakes)
 {
 	Assert(slot->state == JO_SLOT_DEAD);
-	if (slot->run != NULL)
+	if (slot->task.run != NULL)
 	{
 		if (slot->work == JO_WORK_RUNNING)
 		{
-			if (slot->self_inflicted || slot->step_state->interruptions >= MAX_INTERRUPTIONS)
+			if (slot->self_inflicted || slot->task.state->interruptions >= MAX_INTERRUPTIONS)
 				return true;
-			slot->outcome = JO_OUTCOME_RERUN;
+			slot->task.outcome = JO_OUTCOME_RERUN;
 		}
-		(void) jo_outcome_apply(database, slot, false, wakes);
+		(void) apply(database, slot, NULL, wakes);
 	}
 	jo_slot_free(slot);
 	return false;

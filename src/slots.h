@@ -26,9 +26,6 @@ typedef enum JoTurn
  */
 extern JoTurn jo_slot_turn(JoSlot *slot);
 
-/* May the executor's transaction end the run as well? Looks under the lock. */
-extern bool jo_slot_may_end_run(JoSlot *slot, ItemPointer live_tid);
-
 /* What force-cancel must name to hit the step that the slot has now. */
 extern uint64 jo_slot_token(const JoSlot *slot);
 
@@ -45,6 +42,9 @@ extern void jo_slot_unreserve(JoSlot *slot);
 
 /* Interrupts the step that the slot has. */
 extern void jo_slot_cancel(JoSlot *slot, bool timed_out);
+
+/* Interrupts a step that is being executed, by whoever does it. */
+extern void jo_slot_cut(JoActiveRun *run, JoStepState *state, bool timed_out);
 
 /*
  * Terminates executors whose step did not obey jo_slot_cancel(); takes the lock

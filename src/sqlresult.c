@@ -12,9 +12,9 @@
 #include "catalog/pg_type.h"
 #include "errors.h"
 #include "executor/tuptable.h"
-#include "guc.h"
 #include "jsonbuild.h"
 #include "nodes/makefuncs.h"
+#include "spill.h"
 #include "sqlresult.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -63,8 +63,8 @@ raise_too_large(const ResultReceiver *receiver)
 			 receiver->max_rows > 0 ?
 			 errdetail("More than %zu kB of rows, which is what jsonb can hold, at row " UINT64_FORMAT ".",
 					   receiver->limit / 1024, receiver->received) :
-			 errdetail("More than %d kB of rows (joborch.max_inline_result), at row " UINT64_FORMAT ".",
-					   jo_guc_max_inline_result, receiver->received),
+			 errdetail("More than %zu kB of rows (joborch.max_result), at row " UINT64_FORMAT ".",
+					   receiver->limit / 1024, receiver->received),
 			 errhint("Aggregate, add LIMIT, store the rows in a table, or set \"output\": \"none\" on the step.")));
 }
 
@@ -339,7 +339,7 @@ jo_sqlresult_create(bool keep_rows)
 	receiver->pub.mydest = DestTuplestore;
 	receiver->context = CurrentMemoryContext;
 	receiver->keep_rows = keep_rows;
-	receiver->limit = (Size) jo_guc_max_inline_result * 1024;
+	receiver->limit = jo_spill_limit();
 	return &receiver->pub;
 }
 

@@ -10,7 +10,7 @@
 
 /*
  * In the current context, which must outlive the statement.  Rows are converted as
- * they come; more than joborch.max_inline_result raises ERRCODE_JO_RESULT_TOO_LARGE.
+ * they come; more than joborch.max_result raises ERRCODE_JO_RESULT_TOO_LARGE.
  * keep_rows false: they are counted only.
  */
 extern DestReceiver *jo_sqlresult_create(bool keep_rows);

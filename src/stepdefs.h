@@ -156,10 +156,25 @@ typedef struct JoWaitDef
 	JoOnTimeout on_reject;		/* approval: fail, skip or continue */
 } JoWaitDef;
 
-/* http, webhook, ...: what such a step is told, as it is written */
+typedef enum JoOutsideKind
+{
+	JO_OUTSIDE_HTTP,
+	JO_OUTSIDE_WEBHOOK,
+	JO_OUTSIDE_FILE_TRANSFER,
+	JO_OUTSIDE_EMAIL,
+	JO_OUTSIDE_COMMAND,
+	JO_OUTSIDE_SCRIPT,
+	JO_OUTSIDE_ARTIFACT,
+	JO_OUTSIDE_EXTERNAL
+} JoOutsideKind;
+
+/* What acts outside of the database: what it is told, as it is written. */
 typedef struct JoOutsideDef
 {
-	JoValue    *parameters;		/* an object */
+	JoOutsideKind kind;
+	JoValue    *parameters;		/* an object of the step's own keys */
+	JoCondition success;		/* http: a path that must be true of $.result; none: no such key */
+	bool		callback;		/* http, webhook: who answers 202 completes the step later */
 } JoOutsideDef;
 
 /* Not more than so many with the same key at a time; of a step or a job. */

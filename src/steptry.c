@@ -7,10 +7,13 @@
  */
 #include "joborch.h"
 
+#include "access/xlog.h"
 #include "commands/trigger.h"
 #include "errors.h"
 #include "failure.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "spill.h"
 #include "sqlstep.h"
 #include "steptry.h"
 
@@ -29,10 +32,12 @@ jo_step_is_wanted(JoTry *try)
 Jsonb *
 jo_step_shape(JoTry *try, Jsonb *result)
 {
-	if (try->step->output == NULL)
-		return result;
-	jo_document_set_result(try->document, result);
-	return jo_document_render(try->document, try->step->output);
+	if (try->step->output != NULL)
+	{
+		jo_document_set_result(try->document, result);
+		result = jo_document_render(try->document, try->step->output);
+	}
+	return jo_spill(try, result);
 }
 
 void
@@ -43,6 +48,17 @@ jo_step_fire_deferred(void)
 	statement->constraints = NIL;
 	statement->deferred = false;
 	AfterTriggerSetState(statement);
+}
+
+char *
+jo_step_idempotency_key(const JoTry *try)
+{
+	char		item[16] = "";
+
+	if (try->item != JO_NO_ITEM)
+		snprintf(item, sizeof(item), "-%d", try->item);
+	return psprintf("joborch-" UINT64_FORMAT "-%u-" INT64_FORMAT "-%d-%d%s",
+					GetSystemIdentifier(), MyDatabaseId, try->run_id, try->epoch, try->step->index, item);
 }
 
 Jsonb *

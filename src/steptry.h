@@ -55,14 +55,44 @@ typedef struct JoTry
  */
 extern JoVerdict jo_step_execute(JoTry *try);
 
+/*
+ * Is it carried out outside of transactions: a statement that must be, or a program?  The
+ * caller leaves a durable trace of the attempt before.
+ */
+extern bool jo_step_is_alone(const JoStepDef *step);
+
+/*
+ * The same as jo_step_execute() for such a step, with no transaction open: sets try->output, in the
+ * current context.  Raises what goes wrong, and interrupts when nothing of it runs any more.
+ */
+extern void jo_step_execute_alone(JoTry *try);
+
 /* `when`, asked once: not again of a step that waited, nor of each item. */
 extern bool jo_step_is_wanted(JoTry *try);
 
-/* The step's own "output": a template over the document and its result. */
+/*
+ * The step's own "output": a template over the document and its result.  One that is
+ * too large for its row is stored as an artifact here, and stood in for: see spill.h.
+ */
 extern Jsonb *jo_step_shape(JoTry *try, Jsonb *result);
 
 /* Deferred constraints belong to the step: fires them as its owner, before the books. */
 extern void jo_step_fire_deferred(void);
+
+/* A request was accepted (202) and will be completed by somebody else: fills try->wait. */
+extern void jo_step_begin_callback(JoTry *try);
+
+/*
+ * Raises ERRCODE_JO_RESULT_TOO_LARGE when try->output is larger than any may be.  What is only too
+ * large for its row goes to an artifact in jo_step_shape(): "output" may make less of it.
+ */
+extern void jo_step_accept_output(JoTry *try);
+
+/*
+ * What tells two tries of the same work from two works: the same for all attempts of a step, until
+ * the run is recovered.
+ */
+extern char *jo_step_idempotency_key(const JoTry *try);
 
 /* The error of a step that was cut off by its "timeout"; context NULL: not known. */
 extern Jsonb *jo_step_cut_off(const JoStepDef *step, const char *context);

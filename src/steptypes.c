@@ -8,17 +8,20 @@
 #include "joborch.h"
 
 #include "clock.h"
-#include "errors.h"
-#include "guc.h"
 #include "jsonbuild.h"
 #include "miscadmin.h"
+#include "spill.h"
+#include "sqlstep.h"
 #include "steptypes.h"
 
 typedef JoVerdict (*StepFunction) (JoTry *try);
 
 int64		(*jo_start_child_hook) (const JoChildStart *child) = NULL;
 
-/* NULL: the type has no such part.  EACH is carried out as WHOLE is. */
+/*
+ * NULL: the type has no such part, or does it outside of transactions.  EACH is carried out
+ * as WHOLE is.
+ */
 typedef struct StepTypeRow
 {
 	StepFunction whole;
@@ -47,6 +50,8 @@ static const StepTypeRow types[] = {
 	[JO_STEP_WAIT_SIGNAL] = {.whole = jo_step_wait_signal,.waits = true},
 	[JO_STEP_WAIT_SQL] = {.whole = jo_step_wait_sql,.waits = true},
 	[JO_STEP_APPROVAL] = {.whole = jo_step_approval,.waits = true},
+	[JO_STEP_NETWORK] = {.whole = jo_step_network,.waits = true},
+	[JO_STEP_ARTIFACT] = {.whole = jo_step_artifact},
 	[JO_STEP_OUTSIDE] = {.whole = jo_step_outside,.waits = true}
 };
 
@@ -116,7 +121,8 @@ jo_step_keep(JoTry *try)
 	TimestampTz now = jo_clock_now();
 	TimestampTz expires_at = DT_NOEND;
 
-	if (!find_cache_key(try, &job_id, &key))
+	/* one that goes to an artifact belongs to its run */
+	if (jo_spill_is_large(try->output) || !find_cache_key(try, &job_id, &key))
 		return;
 	if (try->step->cache->ttl < DT_NOEND - now)
 		expires_at = now + try->step->cache->ttl;
@@ -126,26 +132,6 @@ jo_step_keep(JoTry *try)
 
 /* ---- execution ---- */
 
-/*
- * What containers collect is as large as the outputs inside, each of which was checked;
- * a loop bounds what it keeps itself.
- */
-static void
-check_size(JoTry *try)
-{
-	Size		limit = (Size) jo_guc_max_inline_result * 1024;
-
-	if (try->output == NULL || try->step->part == JO_PART_CLOSE || try->step->type == JO_STEP_LOOP ||
-		VARSIZE(try->output) <= limit)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_JO_RESULT_TOO_LARGE),
-			 errmsg("output of the step is too large"),
-			 errdetail("It has %zu kB; joborch.max_inline_result allows %d kB.",
-					   (Size) VARSIZE(try->output) / 1024, jo_guc_max_inline_result),
-			 errhint("Keep large data in a table and hand on its key, or raise joborch.max_inline_result.")));
-}
-
 JoVerdict
 jo_step_execute(JoTry *try)
 {
@@ -153,9 +139,6 @@ jo_step_execute(JoTry *try)
 	JoVerdict	verdict;
 	bool		ordered;
 
-	if (function == NULL)
-		elog(ERROR, "step \"%s\" of type %d has no part %d",
-			 try->step->name, (int) try->step->type, (int) try->step->part);
 	try->output = NULL;
 	try->error = NULL;
 	try->sqlstate = 0;
@@ -166,14 +149,35 @@ jo_step_execute(JoTry *try)
 		return JO_VERDICT_COMPLETED;
 
 	ordered = try->waited && jo_step_take_order(try, &verdict);
+	if (!ordered && function == NULL)
+		elog(ERROR, "step \"%s\" of type %d has no part %d",
+			 try->step->name, (int) try->step->type, (int) try->step->part);
 	if (!ordered)
 		verdict = function(try);
 	if (verdict == JO_VERDICT_COMPLETED)
 	{
-		check_size(try);
+		jo_step_accept_output(try);
 		/* what somebody puts in the place of a result is none of the step's */
-		if (!ordered || try->step->type == JO_STEP_OUTSIDE)
+		if (!ordered || try->step->outside != NULL)
 			jo_step_keep(try);
 	}
 	return verdict;
+}
+
+bool
+jo_step_is_alone(const JoStepDef *step)
+{
+	if (step->type == JO_STEP_COMMAND)
+		return step->part == JO_PART_WHOLE || step->part == JO_PART_EACH;
+	return jo_sqlstep_is_alone(step);
+}
+
+void
+jo_step_execute_alone(JoTry *try)
+{
+	if (try->step->type == JO_STEP_COMMAND)
+		try->output = jo_step_command(try);
+	else
+		try->output = jo_sqlstep_execute_alone(try->job, try->step, try->document);
+	jo_step_accept_output(try);
 }

@@ -60,15 +60,30 @@ extern JoVerdict jo_step_wait_until(JoTry *try, TimestampTz look_at);
 /* Raises ERRCODE_JO_STEP_TIMEOUT; hint is what to do about it. */
 extern void jo_step_raise_timeout(JoTry *try, const char *hint) pg_attribute_noreturn();
 
-/* ---- stepoutside.c ---- */
+/* ---- stepoutside.c, claim.c ---- */
 
 extern JoVerdict jo_step_outside(JoTry *try);
+
+/* In an executor: hands it over to the courier.  In the courier: of one that waits for complete_claim(). */
+extern JoVerdict jo_step_network(JoTry *try);
 
 /*
  * Of a step that waited, whatever for: has somebody said what becomes of it?  The
  * order is taken in this transaction.
  */
 extern bool jo_step_take_order(JoTry *try, JoVerdict *verdict);
+
+/* ---- stepartifact.c ---- */
+
+extern JoVerdict jo_step_artifact(JoTry *try);
+
+/* ---- stepcommand.c ---- */
+
+/*
+ * Runs the program of a command or script step, outside of any transaction, and returns its
+ * result, in the current context.  Begins transactions of its own.
+ */
+extern Jsonb *jo_step_command(JoTry *try);
 
 /* ---- stepchild.c, steploop.c ---- */
 

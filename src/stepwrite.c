@@ -1,26 +1,28 @@
 /*
  * stepwrite.c
- *		What the commit of an executor's open transaction will mean.
+ *		What the commit of the open transaction will mean for a step.
  *
  * Each function writes rows of books.c and says by that what is a fact once the
- * transaction commits; the commit callback puts it into the slot, from where it is
- * applied exactly once, even if the process dies right then.
+ * transaction commits.  Of an executor, the commit callback puts it into the slot, from
+ * where it is applied exactly once, even if the process dies right then.  The courier
+ * has many steps in one transaction, and takes the meaning of each; if it dies between
+ * commit and memory, their runs are read anew.
  */
 #include "joborch.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "active.h"
 #include "errors.h"
 #include "permits.h"
-#include "slots.h"
 #include "stepwrite.h"
 
-static JoSlot *slot = NULL;
+static JoSlot *slot = NULL;		/* the executor's own; NULL: the courier */
+static JoTask *task = NULL;		/* that is written about */
 static Oid	incarnation = InvalidOid;	/* of the extension when the step began */
 
 /* What the commit of the open transaction means; NONE: nothing. */
-static JoOutcome committing = JO_OUTCOME_NONE;
-static bool committing_end = false;
+static JoMeaning committing;
 
 /*
  * After commit: the outcome is a fact whatever happens to this process.  Must
@@ -29,21 +31,16 @@ static bool committing_end = false;
 static void
 mark_committed(XactEvent event, void *argument)
 {
-	if (event == XACT_EVENT_COMMIT && committing != JO_OUTCOME_NONE)
+	if (event == XACT_EVENT_COMMIT && committing.outcome != JO_OUTCOME_NONE)
 	{
-		slot->commit_lsn = XactLastCommitEnd;
-		slot->outcome = committing;
-		slot->ended_run = committing_end;
+		slot->task.commit_lsn = XactLastCommitEnd;
+		jo_stepwrite_settle(&slot->task, &committing);
 		pg_write_barrier();
 		slot->work = JO_WORK_COMMITTED;
-		committing = JO_OUTCOME_NONE;
-		committing_end = false;
+		committing.outcome = JO_OUTCOME_NONE;
 	}
 	else if (event == XACT_EVENT_ABORT)
-	{
-		committing = JO_OUTCOME_NONE;
-		committing_end = false;
-	}
+		committing.outcome = JO_OUTCOME_NONE;
 }
 
 void
@@ -54,9 +51,49 @@ jo_stepwrite_init(JoSlot *own_slot)
 }
 
 void
-jo_stepwrite_begin(void)
+jo_stepwrite_begin(JoTask *of_task)
 {
+	task = of_task;
 	incarnation = jo_store_incarnation();
+}
+
+Oid
+jo_stepwrite_incarnation(void)
+{
+	return incarnation;
+}
+
+void
+jo_stepwrite_resume(JoTask *of_task, Oid since)
+{
+	task = of_task;
+	incarnation = since;
+}
+
+JoMeaning
+jo_stepwrite_take_meaning(void)
+{
+	JoMeaning	meaning = committing;
+
+	committing.outcome = JO_OUTCOME_NONE;
+	return meaning;
+}
+
+void
+jo_stepwrite_settle(JoTask *of_task, const JoMeaning *meaning)
+{
+	of_task->outcome = meaning->outcome;
+	of_task->taken = meaning->taken;
+	of_task->timer_due = meaning->timer_due;
+	of_task->ended_run = meaning->ended_run;
+}
+
+static void
+mean(JoOutcome outcome)
+{
+	MemSet(&committing, 0, sizeof(committing));
+	committing.outcome = outcome;
+	committing.taken = JO_NOTHING_TAKEN;
 }
 
 /* Rows of a run may only go where the run was read. */
@@ -69,6 +106,20 @@ check_incarnation(void)
 				 errmsg("the extension was dropped while the step ran")));
 }
 
+/* May the step's transaction end the run as well? */
+static bool
+may_end_run(ItemPointer live_tid)
+{
+	bool		may;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	/* after an item its step is still to be judged */
+	may = task->item == JO_NO_ITEM && jo_active_would_complete(task->run);
+	ItemPointerCopy(&task->run->live_tid, live_tid);
+	LWLockRelease(jo_shared->lock);
+	return may;
+}
+
 void
 jo_stepwrite_end(const JoAttempt *attempt, const JoCachedJob *job, char status,
 			Jsonb *output, Jsonb *notices)
@@ -77,19 +128,19 @@ jo_stepwrite_end(const JoAttempt *attempt, const JoCachedJob *job, char status,
 
 	check_incarnation();
 	jo_books_finish(attempt, status, output, NULL, notices);
-	committing = status == JO_STEP_SKIPPED ? JO_OUTCOME_SKIPPED : JO_OUTCOME_COMPLETED;
-	slot->taken = attempt->taken;
-	if (jo_slot_may_end_run(slot, &live_tid))
+	mean(status == JO_STEP_SKIPPED ? JO_OUTCOME_SKIPPED : JO_OUTCOME_COMPLETED);
+	committing.taken = attempt->taken;
+	if (may_end_run(&live_tid))
 	{
-		const JoActiveRun *run = slot->run;
+		const JoActiveRun *run = task->run;
 		bool		skipped = status == JO_STEP_SKIPPED;
 
-		committing_end = jo_books_end_completed(attempt, &live_tid,
+		committing.ended_run = jo_books_end_completed(attempt, &live_tid,
 												run->ncompleted + !skipped, run->nfailed,
 												run->nskipped + skipped);
-		if (committing_end && run->shape->timeout > 0)
+		if (committing.ended_run && run->shape->timeout > 0)
 			jo_store_delete_timers(attempt->run_id);
-		if (committing_end && run->shape->has_permits)
+		if (committing.ended_run && run->shape->has_permits)
 			jo_permits_release(attempt->run_id, JO_ALL_STEPS, JO_NO_ITEM);
 	}
 	if (job->definition->durability == JO_DURABILITY_STEP)
@@ -104,7 +155,7 @@ jo_stepwrite_end(const JoAttempt *attempt, const JoCachedJob *job, char status,
 static void
 mark_begun(const JoAttempt *attempt)
 {
-	JoActiveRun *run = slot->run;
+	JoActiveRun *run = task->run;
 	ItemPointerData tid = run->live_tid;
 
 	if (run->begun_marked || !jo_store_mark_begun(&tid, attempt->run_id, attempt->run_started_at))
@@ -119,8 +170,8 @@ void
 jo_stepwrite_wait(const JoAttempt *attempt, const JoCachedJob *job, JoWaitRow *wait)
 {
 	check_incarnation();
-	jo_books_wait(attempt, wait, &slot->timer_due);
-	committing = JO_OUTCOME_WAIT;
+	mean(wait->kind == JO_WAIT_NETWORK ? JO_OUTCOME_HAND_OVER : JO_OUTCOME_WAIT);
+	jo_books_wait(attempt, wait, &committing.timer_due);
 	mark_begun(attempt);
 	if (job->definition->durability == JO_DURABILITY_STEP)
 		ForceSyncCommit();
@@ -128,13 +179,20 @@ jo_stepwrite_wait(const JoAttempt *attempt, const JoCachedJob *job, JoWaitRow *w
 
 JoOutcome
 jo_stepwrite_failure(const JoAttempt *attempt, const JoStepDef *step, int sqlstate,
-					 Jsonb *error, Jsonb *notices)
+					 Jsonb *error, Jsonb *notices, TimestampTz not_before)
 {
+	TimestampTz retry_due = not_before;
+	JoOutcome	outcome;
+
 	check_incarnation();
-	committing = jo_books_fail(attempt, step, sqlstate, error, notices, &slot->timer_due);
-	if (committing == JO_OUTCOME_RETRY)
+	outcome = jo_books_fail(attempt, step, sqlstate, error, notices, &retry_due);
+	mean(outcome);
+	if (outcome == JO_OUTCOME_RETRY)
+	{
+		committing.timer_due = retry_due;
 		mark_begun(attempt);
-	return committing;
+	}
+	return outcome;
 }
 
 void
@@ -142,5 +200,5 @@ jo_stepwrite_cancelled(const JoAttempt *attempt, Jsonb *error, Jsonb *notices)
 {
 	check_incarnation();
 	jo_books_finish(attempt, JO_STEP_CANCELLED, NULL, error, notices);
-	committing = JO_OUTCOME_CANCELLED;
+	mean(JO_OUTCOME_CANCELLED);
 }

@@ -27,7 +27,7 @@
 #include "errors.h"
 #include "store_internal.h"
 
-/* Columns as tables_run.sql, tables_wait.sql and tables_definition.sql state them. */
+/* Columns as tables_run.sql, tables_wait.sql, tables_artifact.sql, tables_claim.sql and tables_definition.sql state them. */
 static const Oid run_columns[] = {
 	INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, OIDOID, INT4OID,
 	INT2OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTARRAYOID, JSONBOID,
@@ -73,6 +73,44 @@ static const Oid step_cache_columns[] = {
 static const Oid permit_columns[] = {
 	INT8OID, TIMESTAMPTZOID, INT4OID, INT4OID, BOOLOID, TEXTOID
 };
+static const Oid artifact_columns[] = {
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, OIDOID, INT4OID, INT4OID,
+	INT4OID, CHAROID, CHAROID, CHAROID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, INT8OID,
+	TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
+};
+static const Oid artifact_chunk_columns[] = {
+	INT8OID, INT4OID, BYTEAOID
+};
+static const Oid work_group_columns[] = {
+	INT8OID, OIDOID, TEXTOID, TEXTOID, TEXTOID
+};
+static const Oid offer_columns[] = {
+	INT8OID, TIMESTAMPTZOID, INT8OID, INT4OID, INT4OID, INT2OID, INT2OID
+};
+static const Oid claim_columns[] = {
+	INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT4OID, INT4OID, INT4OID, INT2OID, INT2OID, CHAROID,
+	BYTEAOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID
+};
+static const Oid external_ref_columns[] = {
+	INT8OID, INT4OID, INT4OID, TEXTOID
+};
+static const Oid queue_grant_columns[] = {
+	TEXTOID, TEXTOID
+};
+static const Oid secret_columns[] = {
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, OIDOID, INT4OID, TEXTOID, BYTEAOID, TEXTOID, TEXTOID
+};
+static const Oid secret_grant_columns[] = {
+	TIMESTAMPTZOID, OIDOID, TEXTOID
+};
+static const Oid egress_rule_columns[] = {
+	INT8OID, OIDOID, BOOLOID, BOOLOID, BOOLOID, INT4OID, INT4OID, INT4OID, INT4OID, FLOAT8OID,
+	TEXTOID, TEXTARRAYOID
+};
+static const Oid egress_refusal_columns[] = {
+	INT8OID, TIMESTAMPTZOID, INT8OID, INT4OID, OIDOID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
+	TEXTOID, TEXTOID, TEXTOID
+};
 static const Oid instance_columns[] = {
 	INT8OID, OIDOID, BOOLOID
 };
@@ -110,10 +148,23 @@ static const TableSpec specs[JO_TABLES] = {
 	[JO_TABLE_ITEM_CHUNK] = {"item_chunk", COLUMNS(item_chunk_columns), true},
 	[JO_TABLE_STEP_CACHE] = {"step_cache", COLUMNS(step_cache_columns), true},
 	[JO_TABLE_PERMIT] = {"permit", COLUMNS(permit_columns), true},
+	[JO_TABLE_ARTIFACT] = {"artifact", COLUMNS(artifact_columns), true},
+	[JO_TABLE_ARTIFACT_CHUNK] = {"artifact_chunk", COLUMNS(artifact_chunk_columns), true},
+	[JO_TABLE_WORK_GROUP] = {"work_group", COLUMNS(work_group_columns), true},
+	[JO_TABLE_OFFER] = {"offer", COLUMNS(offer_columns), true},
+	[JO_TABLE_CLAIM] = {"claim", COLUMNS(claim_columns), true},
+	[JO_TABLE_EXTERNAL_REF] = {"external_ref", COLUMNS(external_ref_columns), true},
+	[JO_TABLE_QUEUE_GRANT] = {"queue_grant", COLUMNS(queue_grant_columns), false},
+	[JO_TABLE_SECRET] = {"secret", COLUMNS(secret_columns), false},
+	[JO_TABLE_SECRET_GRANT] = {"secret_grant", COLUMNS(secret_grant_columns), false},
+	[JO_TABLE_EGRESS_RULE] = {"egress_rule", COLUMNS(egress_rule_columns), false},
+	[JO_TABLE_EGRESS_REFUSAL] = {"egress_refusal", COLUMNS(egress_refusal_columns), true},
+	[JO_TABLE_EGRESS_REFUSAL_SEQ] = {"egress_refusal_seq", NULL, 0, false},
 	[JO_TABLE_INSTANCE] = {"instance", COLUMNS(instance_columns), true},
 	[JO_TABLE_QUEUE] = {"queue", COLUMNS(queue_columns), false},
 	[JO_TABLE_JOB] = {"job", COLUMNS(job_columns), false},
 	[JO_TABLE_JOB_VERSION] = {"job_version", COLUMNS(job_version_columns), false},
+	[JO_TABLE_ARTIFACT_ID_SEQ] = {"artifact_id_seq", NULL, 0, false},
 	[JO_TABLE_RUN_ID_SEQ] = {"run_id_seq", NULL, 0, false},
 };
 
@@ -137,6 +188,20 @@ static const struct
 	[JO_INDEX_STEP_CACHE_PKEY] = {"step_cache_pkey", JO_TABLE_STEP_CACHE},
 	[JO_INDEX_PERMIT_PKEY] = {"permit_pkey", JO_TABLE_PERMIT},
 	[JO_INDEX_PERMIT_RUN] = {"permit_run", JO_TABLE_PERMIT},
+	[JO_INDEX_ARTIFACT_PKEY] = {"artifact_pkey", JO_TABLE_ARTIFACT},
+	[JO_INDEX_ARTIFACT_RUN] = {"artifact_run", JO_TABLE_ARTIFACT},
+	[JO_INDEX_ARTIFACT_TODO] = {"artifact_todo", JO_TABLE_ARTIFACT},
+	[JO_INDEX_ARTIFACT_CHUNK_PKEY] = {"artifact_chunk_pkey", JO_TABLE_ARTIFACT_CHUNK},
+	[JO_INDEX_WORK_GROUP_PKEY] = {"work_group_pkey", JO_TABLE_WORK_GROUP},
+	[JO_INDEX_WORK_GROUP_QUEUE] = {"work_group_queue", JO_TABLE_WORK_GROUP},
+	[JO_INDEX_OFFER_PKEY] = {"offer_pkey", JO_TABLE_OFFER},
+	[JO_INDEX_OFFER_ORDER] = {"offer_order", JO_TABLE_OFFER},
+	[JO_INDEX_CLAIM_STEP] = {"claim_step", JO_TABLE_CLAIM},
+	[JO_INDEX_EXTERNAL_REF_PKEY] = {"external_ref_pkey", JO_TABLE_EXTERNAL_REF},
+	[JO_INDEX_QUEUE_GRANT_PKEY] = {"queue_grant_pkey", JO_TABLE_QUEUE_GRANT},
+	[JO_INDEX_SECRET_PKEY] = {"secret_pkey", JO_TABLE_SECRET},
+	[JO_INDEX_SECRET_GRANT_PKEY] = {"secret_grant_pkey", JO_TABLE_SECRET_GRANT},
+	[JO_INDEX_EGRESS_REFUSAL_PKEY] = {"egress_refusal_pkey", JO_TABLE_EGRESS_REFUSAL},
 	[JO_INDEX_QUEUE_PKEY] = {"queue_pkey", JO_TABLE_QUEUE},
 	[JO_INDEX_QUEUE_NAME] = {"queue_name_key", JO_TABLE_QUEUE},
 	[JO_INDEX_JOB_PKEY] = {"job_pkey", JO_TABLE_JOB},

@@ -124,9 +124,11 @@ typedef struct JoTimerRow
 	int64		run_id;
 	int32		step;
 	int32		item;
-	char		kind;			/* 'r' retry, 't' time-out of the run, 'w' wait */
+	char		kind;			/* 'r' retry, 't' time-out of the run, 'w' wait, 'l' lease */
 	int32		epoch;
 } JoTimerRow;
+
+#define JO_TIMER_LEASE		'l'
 
 /* What a step waits for that holds no process; see tables_wait.sql. */
 typedef struct JoWaitRow
@@ -153,6 +155,7 @@ typedef struct JoWaitRow
 #define JO_WAIT_LOOP		'l'
 #define JO_WAIT_KEY			'k'
 #define JO_WAIT_OUTSIDE		'e'
+#define JO_WAIT_NETWORK		'n' /* for the courier, which goes on at once */
 
 /* What was sent to a run. */
 typedef struct JoSignalRow
@@ -370,7 +373,9 @@ extern bool jo_store_delete_timer(const JoTimerRow *timer);
  * step can no longer be executed; so the readers show what is committed now, even
  * in a SERIALIZABLE transaction.  insert raises for a second row of a step;
  * update raises ERRCODE_T_R_SERIALIZATION_FAILURE when the row at tid is not the
- * one that was read.  Both set tid.  delete: false when there is none.
+ * one that was read.  Both set tid.  delete: false when there is none; offer and claim
+ * of a step that waits for somebody else go with it, and it raises
+ * ERRCODE_LOCK_NOT_AVAILABLE while somebody has one of them.
  */
 extern bool jo_store_wait(int64 run_id, int32 step, int32 item, Snapshot snapshot, JoWaitRow *row);
 extern int	jo_store_waits(int64 run_id, Snapshot snapshot, JoWaitRow **rows);	/* by step, item */
@@ -392,7 +397,16 @@ extern bool jo_store_take_signal(int64 run_id, char kind, const char *name, int3
 /* Is there anything sent to the run that no step has taken? */
 extern bool jo_store_has_signal(int64 run_id, Snapshot snapshot);
 
-/* The same of orders; with wait, of those that were sent to that step since it waits. */
+/* Steps to which orders were sent that nobody has taken. */
+typedef struct JoOrdered
+{
+	int32		step;
+	int32		item;
+} JoOrdered;
+
+extern int	jo_store_ordered(int64 run_id, Snapshot snapshot, JoOrdered **steps);
+
+/* Is there an order for that step, sent since it waits? */
 extern bool jo_store_has_order(int64 run_id, const JoWaitRow *wait, Snapshot snapshot);
 
 /*
@@ -440,6 +454,175 @@ extern int	jo_store_permits(const char *key, JoPermitRow **rows);
 extern void jo_store_put_permit(const JoPermitRow *row);
 extern int	jo_store_drop_permits(int64 run_id, int32 step, int32 item, JoPermitRow **rows);
 
+/* A large output; see tables_artifact.sql. */
+typedef struct JoArtifactRow
+{
+	int64		artifact_id;
+	TimestampTz created_at;
+	TimestampTz expires_at;		/* DT_NOEND: never */
+	int64		size;
+	int64		stored_size;
+	Oid			owner;
+	int32		step;			/* -1: of no step */
+	int32		item;			/* JO_NO_ITEM: of none */
+	int32		tries;
+	char		storage;		/* JO_STORED_... */
+	char		todo;			/* JO_TODO_... */
+	char		compression;	/* JO_COMPRESSION_... */
+	bool		complete;
+	const char *name;
+	const char *type;
+	const char *content_type;
+	int64		run_id;			/* 0: NULL */
+	TimestampTz next_try;		/* 0: NULL */
+	const char *step_name;		/* NULL is SQL NULL from here on */
+	const char *tenant;
+	const char *path;
+	const char *sha256;
+	const char *stored_sha256;
+	const char *error;
+	ItemPointerData tid;		/* where it was read or written */
+} JoArtifactRow;
+
+#define JO_STORED_IN_DATABASE	'd'
+#define JO_STORED_IN_FILE		'f'
+#define JO_STORED_IN_S3			's'
+#define JO_TODO_NOTHING			'-'
+#define JO_TODO_MOVE			'm'
+#define JO_TODO_DELETE			'd'
+#define JO_COMPRESSION_NONE		'-'
+#define JO_COMPRESSION_GZIP		'g'
+
+/*
+ * next_artifact_id also in a READ ONLY transaction: a step's books are no part of
+ * what its SQL may not do.  insert and update set tid.  update and delete wait for
+ * another transaction that has the row; update raises
+ * ERRCODE_T_R_SERIALIZATION_FAILURE when it is not the one that was read.
+ */
+extern int64 jo_store_next_artifact_id(void);
+extern void jo_store_insert_artifact(JoArtifactRow *row);
+extern void jo_store_update_artifact(JoArtifactRow *row);
+extern bool jo_store_artifact(int64 artifact_id, Snapshot snapshot, JoArtifactRow *row);
+
+/* The newest complete one of that name in a run. */
+extern bool jo_store_artifact_by_name(int64 run_id, const char *name, Snapshot snapshot,
+									  JoArtifactRow *row);
+
+/* Its row, not its chunks; false when there is none. */
+extern bool jo_store_delete_artifact(int64 artifact_id);
+
+/* What the courier is to do by now, who waits longest in front; and when the next one is due (0: none is there). */
+extern int	jo_store_artifacts_to_do(TimestampTz now, int max, JoArtifactRow **rows);
+extern TimestampTz jo_store_next_artifact_to_do(void);
+
+/* Pieces of what is stored in the database, numbered from 0; NULL: there is none. */
+extern void jo_store_insert_artifact_chunk(int64 artifact_id, int32 chunk, const char *data, Size size);
+extern bytea *jo_store_artifact_chunk(int64 artifact_id, int32 chunk, Snapshot snapshot);
+extern void jo_store_delete_artifact_chunks(int64 artifact_id);
+
+/* A secret, encrypted or in a file. */
+typedef struct JoSecretRow
+{
+	uint64		system_identifier;	/* of the cluster and database that its value is bound to */
+	Oid			database_oid;
+	Oid			owner;
+	const char *name;
+	bytea	   *sealed;			/* NULL: from_file */
+	const char *key_name;		/* with sealed */
+	const char *from_file;
+} JoSecretRow;
+
+extern bool jo_store_secret(const char *name, Snapshot snapshot, JoSecretRow *row);
+
+/* The roles to which it was granted; how many. */
+extern int	jo_store_secret_roles(const char *name, Snapshot snapshot, Oid **roles);
+
+/*
+ * Work for programs outside; see tables_claim.sql.  A group is what the same roles may
+ * claim of a queue.
+ */
+typedef struct JoWorkGroupRow
+{
+	int64		group_id;
+	Oid			owner;
+	const char *queue;
+	const char *owner_name;
+	const char *tenant;			/* NULL: none */
+} JoWorkGroupRow;
+
+typedef struct JoOfferRow
+{
+	int64		group_id;
+	TimestampTz offered_at;
+	int64		run_id;
+	int32		step;
+	int32		item;
+	int16		ord;
+	int16		lost;			/* claims on it that expired in this attempt */
+	ItemPointerData tid;		/* where it was read */
+} JoOfferRow;
+
+typedef struct JoClaimRow
+{
+	int64		run_id;
+	int64		group_id;		/* 0: callback */
+	TimestampTz claimed_at;
+	int64		lease;			/* microseconds that it was asked for; 0: no end */
+	int32		step;
+	int32		item;
+	int32		attempt;
+	int16		ord;
+	int16		lost;
+	char		kind;			/* JO_CLAIM_... */
+	const struct varlena *token;	/* its digest, to be written; not read */
+	const char *claimed_by;
+	const char *worker;			/* NULL: it did not say */
+	TimestampTz lease_until;	/* 0: no end */
+	TimestampTz timer_due;		/* of its timer JO_TIMER_LEASE; 0: none */
+	ItemPointerData tid;		/* where it was read */
+} JoClaimRow;
+
+#define JO_CLAIM_EXTERNAL	'e'
+#define JO_CLAIM_CALLBACK	'c'
+
+/* Finds the group with this owner, queue and tenant, or makes it; sets group_id. */
+extern void jo_store_work_group(JoWorkGroupRow *row);
+extern int	jo_store_work_groups(const char *queue, JoWorkGroupRow **rows);
+
+/* The names of the roles that may claim whatever is in the queue. */
+extern int	jo_store_queue_grants(const char *queue, char ***roles);
+
+extern void jo_store_insert_offer(const JoOfferRow *row);
+
+/*
+ * Shows what is offered in one group and priority now, oldest first, from low on, until
+ * the visitor says false.  Those that somebody else is taking are shown too.
+ */
+typedef bool (*JoOfferVisitor) (const JoOfferRow *row, void *argument);
+extern void jo_store_visit_offers(int64 group_id, int16 ord, TimestampTz low,
+								  JoOfferVisitor visit, void *argument);
+
+/*
+ * They delete the row that was read; false, without waiting, when somebody changed or has
+ * it.  The timer of a claim goes with it.
+ */
+extern bool jo_store_take_offer(const JoOfferRow *row);
+extern bool jo_store_take_claim(const JoClaimRow *row);
+
+extern void jo_store_insert_claim(const JoClaimRow *row);
+extern bool jo_store_claim(int64 run_id, int32 step, int32 item, Snapshot snapshot, JoClaimRow *row);
+extern bool jo_store_is_offered(int64 run_id, int32 step, int32 item, Snapshot snapshot);
+
+/*
+ * The step is over, or its attempt: nobody can claim it or say its end any more.  False
+ * when somebody is just claiming it or saying its end: then it cannot end otherwise
+ * before that transaction does.  Never waits.
+ */
+extern bool jo_store_drop_claims(int64 run_id, int32 step, int32 item);
+
+/* What others call the step; replaces what it was called before. */
+extern void jo_store_set_external_id(int64 run_id, int32 step, int32 item, const char *external_id);
+
 /*
  * Marks of steps in flight; see tables_run.sql.  insert leaves an existing mark
  * of the same step and item as it is, delete and set_crashes of none do nothing.
@@ -448,6 +631,47 @@ extern void jo_store_insert_mark(int64 run_id, int32 step, int32 item, int32 att
 extern void jo_store_delete_mark(int64 run_id, int32 step, int32 item);
 extern void jo_store_set_mark_crashes(int64 run_id, int32 step, int32 item, int32 crashes);
 extern int	jo_store_marks(JoMarkRow **rows);
+
+/*
+ * Egress.  Rules are written by SQL (egress.sql), and come in no order.  put_refusal gives the row its
+ * number and takes the place of the one JO_REFUSALS before it.
+ */
+#define JO_REFUSALS 10000
+
+typedef struct JoEgressRuleRow
+{
+	int64		rule_id;
+	Oid			role;			/* InvalidOid: of a role that is not here */
+	bool		everyone;		/* of all roles */
+	bool		deny;
+	bool		insecure;
+	int32		schemes;
+	int32		port_low;
+	int32		port_high;
+	int32		max_concurrent;
+	double		rate;
+	const char *host;
+	int			naddresses;
+	char	  **addresses;
+} JoEgressRuleRow;
+
+typedef struct JoEgressRefusalRow
+{
+	TimestampTz refused_at;
+	int64		run_id;
+	Oid			role;
+	int32		item;
+	int32		port;
+	const char *scheme;
+	const char *host;
+	const char *address;		/* NULL: not known */
+	const char *why;
+	const char *role_name;
+	const char *step_name;
+} JoEgressRefusalRow;
+
+extern int	jo_store_egress_rules(JoEgressRuleRow **rows, Oid *relid);	/* of the table */
+extern void jo_store_put_refusal(const JoEgressRefusalRow *row);
 
 /* Whose copy of the data this is; see tables_definition.sql. */
 extern int	jo_store_instances(JoInstanceRow **rows);

@@ -352,13 +352,14 @@ jo_store_fetch(Relation table, ItemPointer tid, Snapshot snapshot, JoTuple *tupl
 
 /*
  * Rows of these are inserted once and never changed; or (wait) by the reader
- * only; or (step_cache) either version will do.
+ * only; or (step_cache, artifact) either version will do.
  */
 static bool
 is_read_as_of_now(JoTableId id)
 {
 	return id == JO_TABLE_RUN || id == JO_TABLE_STEP || id == JO_TABLE_ENDS ||
-		id == JO_TABLE_WAIT || id == JO_TABLE_ITEM_CHUNK || id == JO_TABLE_STEP_CACHE;
+		id == JO_TABLE_WAIT || id == JO_TABLE_ITEM_CHUNK || id == JO_TABLE_STEP_CACHE ||
+		id == JO_TABLE_ARTIFACT || id == JO_TABLE_ARTIFACT_CHUNK;
 }
 
 /*

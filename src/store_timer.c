@@ -102,6 +102,12 @@ jo_store_take_timers(TimestampTz now, int max, JoTimerRow *rows, JoTimerKey *low
 			n++;
 	}
 	jo_store_scan_end(&scan);
+	/* none that can be seen is left by then: those that were deleted are passed too */
+	if (n < max && !left_one && reached.due < now)
+	{
+		reached.due = now;
+		reached.run_id = PG_INT64_MAX;
+	}
 	*low = reached;
 	return n;
 }

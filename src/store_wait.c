@@ -18,6 +18,7 @@
 #define WAIT_RUN_ID 0
 #define WAIT_STEP 2
 #define WAIT_ITEM 3
+#define WAIT_KIND 5
 
 /* Columns of signal, from 0. */
 #define SIGNAL_SENT_AT 2
@@ -147,13 +148,23 @@ jo_store_delete_wait(int64 run_id, int32 step, int32 item)
 	JoScan		scan;
 	JoTuple		tuple;
 	bool		deleted = false;
+	bool		outside = false;
 
 	make_step_keys(keys, run_id, step, item);
 	CommandCounterIncrement();
 	jo_store_scan_begin(&scan, JO_INDEX_WAIT_PKEY, RowExclusiveLock, keys, 3, SnapshotSelf);
 	while (jo_store_scan_next(&scan, &tuple))
+	{
 		deleted |= jo_store_delete(scan.table, &tuple, true) == TM_Ok;
+		outside |= DatumGetChar(tuple.values[WAIT_KIND]) == JO_WAIT_OUTSIDE;
+	}
 	jo_store_scan_end(&scan);
+	if (outside && !jo_store_drop_claims(run_id, step, item))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("step %d of run " INT64_FORMAT " cannot end: somebody is claiming or completing it",
+						step, run_id),
+				 errhint("It ends when that transaction does.")));
 	return deleted;
 }
 
@@ -297,12 +308,40 @@ jo_store_has_signal(int64 run_id, Snapshot snapshot)
 	return found;
 }
 
+int
+jo_store_ordered(int64 run_id, Snapshot snapshot, JoOrdered **steps)
+{
+	ScanKeyData key;
+	JoScan		scan;
+	JoTuple		tuple;
+	int			capacity = 8;
+	int			n = 0;
+
+	*steps = palloc(sizeof(JoOrdered) * capacity);
+	jo_store_key_int64(&key, 1, run_id);
+	jo_store_scan_begin(&scan, JO_INDEX_SIGNAL_RUN, AccessShareLock, &key, 1, snapshot);
+	while (jo_store_scan_next(&scan, &tuple))
+	{
+		if (!tuple.nulls[SIGNAL_TAKEN_AT] || !is_kind(&tuple, JO_SIGNAL_ORDER))
+			continue;
+		if (n == capacity)
+		{
+			capacity *= 2;
+			*steps = repalloc_huge(*steps, sizeof(JoOrdered) * capacity);
+		}
+		tuple.n = SIGNAL_STEP;
+		(*steps)[n].step = get_int32_or(&tuple, -1);
+		(*steps)[n++].item = get_int32_or(&tuple, JO_NO_ITEM);
+	}
+	jo_store_scan_end(&scan);
+	return n;
+}
+
 static bool
 is_order_for(const JoTuple *tuple, const JoWaitRow *wait)
 {
-	return is_kind(tuple, JO_SIGNAL_ORDER) &&
-		(wait == NULL || (is_sent_to(tuple, wait->step, wait->item) &&
-						  DatumGetTimestampTz(tuple->values[SIGNAL_SENT_AT]) >= wait->begun_at));
+	return is_kind(tuple, JO_SIGNAL_ORDER) && is_sent_to(tuple, wait->step, wait->item) &&
+		DatumGetTimestampTz(tuple->values[SIGNAL_SENT_AT]) >= wait->begun_at;
 }
 
 bool

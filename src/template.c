@@ -31,12 +31,15 @@ static const char *const template_roots[] = {
 	"iteration", NULL
 };
 
-/* What a condition may read; and a rule, which has a value. */
+/* What a condition may read; a rule, which has a value; what looks at a step's result. */
 static const char *const path_roots[] = {
 	"input", "vars", "steps", "previous", "run", "job", "item", "item_index", "iteration", NULL
 };
 static const char *const rule_roots[] = {
 	"value", "input", "vars", "steps", "previous", "run", "job", "item", "item_index", "iteration", NULL
+};
+static const char *const success_roots[] = {
+	"result", "input", "vars", "steps", "previous", "run", "job", "item", "item_index", "iteration", NULL
 };
 
 static const char *const step_fields[] = {"output", "row", "value", "status", "error", NULL};
@@ -186,7 +189,8 @@ jo_template_find_root(const char *word, bool in_path, const JoTemplateScope *sco
 					  JoTemplateFault *fault)
 {
 	const char *const *allowed = !in_path ? template_roots :
-		scope != NULL && scope->value ? rule_roots : path_roots;
+		scope != NULL && scope->value ? rule_roots :
+		scope != NULL && scope->result ? success_roots : path_roots;
 	int			found = jo_words_find(word, root_names);
 
 	ref->alias = NULL;
@@ -200,7 +204,8 @@ jo_template_find_root(const char *word, bool in_path, const JoTemplateScope *sco
 	{
 		ref->root = JO_ROOT_SECRET;
 		return (!in_path && scope != NULL && scope->secret) ||
-			jo_template_refuse(fault, "unknown_reference", NULL, "secrets are only for network steps");
+			jo_template_refuse(fault, "unknown_reference", NULL,
+							   "secrets are only for network steps, and for \"env\" of command and script steps");
 	}
 	if (found < 0 || jo_words_find(word, allowed) < 0)
 	{

@@ -25,6 +25,7 @@ typedef struct JoTemplateScope
 	int			naliases;
 	const char **aliases;		/* second names of items */
 	bool		value;			/* `value`, in a path */
+	bool		result;			/* `result`, in a path */
 	bool		secret;			/* `secret`, in a template */
 } JoTemplateScope;
 

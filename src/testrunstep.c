@@ -114,7 +114,8 @@ require_stub(const Execution *execution)
 	if (execution->stub.kind != JO_STUB_NONE || step->part == JO_PART_OPEN || step->part == JO_PART_CLOSE)
 		return;
 	jo_test_refuse(execution->test);
-	if (step->type == JO_STEP_OUTSIDE)
+	/* an artifact that is stored is rows of this transaction */
+	if (step->outside != NULL && step->type != JO_STEP_ARTIFACT)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("step \"%s\" acts outside of the database and has no stub", step->shown),
@@ -210,7 +211,10 @@ execute(Execution *execution)
 	require_stub(execution);
 	if (execution->step->outside != NULL && execution->step->part != JO_PART_OPEN &&
 		execution->step->part != JO_PART_CLOSE)
+	{
+		jo_document_name_secrets(try->document);
 		execution->request = jo_document_render(try->document, execution->step->outside->parameters);
+	}
 	/* a signal or a decision is sent once the step waits for it */
 	if (kind == JO_STUB_OUTPUT || kind == JO_STUB_ERROR || kind == JO_STUB_SKIP)
 		verdict = answer(execution);

@@ -21,6 +21,8 @@
 #include "txn.h"
 
 #define BATCH 500
+#define RECHECK (10 * USECS_PER_SEC)	/* at most so often all of them are looked at */
+#define LOCKED USECS_PER_SEC	/* one that somebody holds is tried again after so long */
 
 static JoTimerKey low;
 
@@ -105,6 +107,19 @@ jo_timers_changed(JoDatabase *database)
 	set_next(database, next);
 }
 
+/* What requests write is announced; what was prepared is seen here. */
+void
+jo_timers_recheck(JoDatabase *database)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = jo_clock_now();
+
+	if (now >= last && now - last < RECHECK)
+		return;
+	last = now;
+	jo_timers_changed(database);
+}
+
 void
 jo_timers_begin(JoDatabase *database)
 {
@@ -152,6 +167,8 @@ jo_timers_fire(JoDatabase *database, TimestampTz now)
 		for (int i = 0; i < n; i++)
 			fire_timer(database, &rows[i]);
 		next = jo_store_next_timer(&low);
+		if (n < BATCH && next != 0 && next <= now)
+			next = now + LOCKED;
 		JO_DEBUG_POINT("dispatcher-before-timers-commit");
 		jo_txn_commit();
 		set_next(database, next);

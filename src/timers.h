@@ -12,8 +12,11 @@ extern void jo_timers_begin(JoDatabase *database);
 /* Fires what is due by now. */
 extern void jo_timers_fire(JoDatabase *database, TimestampTz now);
 
-/* A request may have written timers: look at all of them again. */
+/* Looks at all of them again. */
 extern void jo_timers_changed(JoDatabase *database);
+
+/* The same, if it is some time since. */
+extern void jo_timers_recheck(JoDatabase *database);
 
 /* When the next is due; 0: none. */
 extern TimestampTz jo_timers_next(const JoDatabase *database);

@@ -1,7 +1,6 @@
 /*
  * visualaction.c
- *		Nodes that act outside of the flow: commands, scripts, HTTP, files,
- *		messages, SQL.
+ *		Nodes that act outside of the flow: HTTP, messages, SQL.
  *
  * A leaf.
  */
@@ -91,6 +90,7 @@ copy_auth(JoVisual *visual, JoVisualNode *node, StringInfo keys)
 		const char *names[2][2];
 	}			kinds[] = {
 		{"basic", {{"username", "username"}, {"password", "password"}}},
+		{"digest", {{"username", "username"}, {"password", "password"}}},
 		{"bearer", {{"token", "token"}, {NULL, NULL}}},
 		{"api_key", {{"api_key", "key"}, {NULL, NULL}}},
 	};
@@ -122,107 +122,48 @@ copy_auth(JoVisual *visual, JoVisualNode *node, StringInfo keys)
 		appendStringInfoChar(keys, '}');
 		return;
 	}
-	jo_visual_report(visual, node, "invalid_value", key, "Kinds are none, basic, bearer and api_key.",
+	jo_visual_report(visual, node, "invalid_value", key, "Kinds are none, basic, digest, bearer and api_key.",
 					 "there is no authentication \"%s\"", jo_words_show(type));
 }
 
-/* ---- one step for each target ---- */
+/* ---- HTTP ---- */
 
-/* How many steps of nodes before this one have the same target. */
-static int
-count_target(const JoVisual *visual, const JoVisualNode *node, const cJSON *target)
-{
-	char	   *text = jo_json_print(target);
-	int			n = 0;
-
-	for (int i = 0; i < node->index; i++)
-		for (int t = 0; t < visual->nodes[i].ntargets; t++)
-			n += strcmp(jo_json_print(visual->nodes[i].targets[t]), text) == 0;
-	return n;
-}
-
+/* Designers follow up to five redirects unless they say something else. */
 static void
-add_targeted_steps(JoVisual *visual, JoVisualNode *node, const char *keys, const char *common)
+copy_redirects(JoVisual *visual, JoVisualNode *node, StringInfo keys)
 {
-	static const char *const names[] = {"target", "targets", NULL};
-	int			n = Max(node->ntargets, 1);
+	static const char *const names[] = {"max_redirects", NULL};
+	const cJSON *follow = jo_visual_take1(visual, node, "follow_redirects");
+	char	   *max = jo_visual_value_of(visual, node, names);
 
-	for (int i = 0; i < n; i++)
-	{
-		StringInfoData step;
-		char	   *more = NULL;
-		JoVisualPlace place;
-		JoPath		path;
-		char	   *target = NULL;
-
-		initStringInfo(&step);
-		appendStringInfoString(&step, keys);
-		jo_visual_place(visual, node, "target", &place, &path);
-		if (node->ntargets > 0)
-			target = jo_visual_value(&place, node->targets[i]);
-		else
-			target = jo_visual_value_of(visual, node, names);
-		if (target != NULL)
-			appendStringInfo(&step, ",\"target\":%s", target);
-		if (node->ntargets > 1)
-			more = psprintf("\"original_node_id\":%s,\"target_order\":%d", jo_visual_string(node->id),
-							count_target(visual, node, node->targets[i]));
-		appendStringInfoString(&step, common);
-		jo_visual_copy_metadata(visual, node, more, &step);
-		jo_visual_add_step(visual, node, step.data);
-	}
-}
-
-void
-jo_visual_action(JoVisual *visual, JoVisualNode *node)
-{
-	StringInfoData keys;
-	StringInfoData common;
-
-	initStringInfo(&keys);
-	initStringInfo(&common);
-	jo_visual_copy_params(visual, node, node->type->params, &keys);
-	if (strcmp(node->type->native, "http") == 0)
-		copy_auth(visual, node, &keys);
-	if (strcmp(node->type->name, "file.copy") == 0)
-		appendStringInfoString(&keys, ",\"operation\":\"copy\"");
-	if (strcmp(node->type->name, "file.check") == 0)
-		appendStringInfoString(&keys, ",\"operation\":\"exists\"");
-	jo_visual_copy_common(visual, node, &common);
-	if (strcmp(node->type->native, "http") == 0 || strcmp(node->type->native, "webhook") == 0)
-	{
-		jo_visual_copy_metadata(visual, node, NULL, &common);
-		jo_visual_add_step(visual, node, psprintf(",\"type\":\"%s\"%s%s", node->type->native, keys.data, common.data));
-	}
+	if (follow != NULL && !cJSON_IsBool(follow))
+		jo_visual_report(visual, node, "invalid_value", "follow_redirects", NULL, "true or false was expected, not %s",
+						 jo_words_show(jo_json_print(follow)));
 	else
-	{
-		jo_visual_read_targets(visual, node);
-		add_targeted_steps(visual, node, psprintf(",\"type\":\"%s\"%s", node->type->native, keys.data),
-						   common.data);
-	}
+		appendStringInfo(keys, ",\"redirects\":%s", cJSON_IsFalse(follow) ? "0" : max ? max : "5");
 }
 
-/* What only a program beside the database can do: claimed by an external worker. */
 void
-jo_visual_external(JoVisual *visual, JoVisualNode *node)
+jo_visual_http(JoVisual *visual, JoVisualNode *node)
 {
 	StringInfoData keys;
-	StringInfoData common;
 
 	initStringInfo(&keys);
-	initStringInfo(&common);
 	jo_visual_copy_params(visual, node, node->type->params, &keys);
-	jo_visual_copy_common(visual, node, &common);
-	jo_visual_read_targets(visual, node);
-	add_targeted_steps(visual, node,
-					   psprintf(",\"type\":\"external\",\"task\":\"%s\",\"input\":{%s}", node->type->name,
-								keys.len > 0 ? keys.data + 1 : ""),
-					   common.data);
+	copy_auth(visual, node, &keys);
+	if (strcmp(node->type->native, "http") == 0)
+		copy_redirects(visual, node, &keys);
+	jo_visual_copy_common(visual, node, &keys);
+	jo_visual_copy_metadata(visual, node, NULL, &keys);
+	jo_visual_add_step(visual, node, psprintf(",\"type\":\"%s\"%s", node->type->native, keys.data));
 }
 
 /* ---- messages ---- */
 
 static const char *const priorities[] = {"low", "normal", "high", "critical", "urgent", NULL};
+
+/* As mail programs know it, in the order of priorities. */
+static const char *const importances[] = {"low", "normal", "high", "high", "high"};
 
 static const JoVisualParam email_params[] = {
 	{"to", JO_PARAM_LIST, true, 0, 0, NULL, {"recipients", "to", NULL}},
@@ -231,9 +172,6 @@ static const JoVisualParam email_params[] = {
 	{"from", JO_PARAM_TEXT, false, 0, 0, NULL, {"from", "sender", NULL}},
 	{"subject", JO_PARAM_TEXT, false, 0, 0, NULL, {"subject", NULL}},
 	{"body", JO_PARAM_TEXT, false, 0, 0, NULL, {"message", "body", NULL}},
-	/* not the "priority" of steps, which says which of them begins first */
-	{"importance", JO_PARAM_WORD, false, 0, 0, priorities, {"priority", "importance", NULL}},
-	{"template", JO_PARAM_VALUE, false, 0, 0, NULL, {"template", NULL}},
 	{"attachments", JO_PARAM_LIST, false, 0, 0, NULL, {"attachments", NULL}},
 	{NULL, JO_PARAM_VALUE, false, 0, 0, NULL, {NULL}}
 };
@@ -286,14 +224,68 @@ apply_send_on(JoVisual *visual, JoVisualNode *node)
 	}
 }
 
+static void
+copy_importance(JoVisual *visual, JoVisualNode *node, StringInfo keys)
+{
+	static const char *const names[] = {"priority", "importance", NULL};
+	const cJSON *json = cJSON_GetObjectItemCaseSensitive(node->config, names[0]);
+	const char *word;
+
+	if (json == NULL)
+		json = cJSON_GetObjectItemCaseSensitive(node->config, names[1]);
+	if (cJSON_IsString(json) && strstr(json->valuestring, "{{") == NULL)
+	{
+		word = jo_visual_word(visual, node, names, priorities, NULL);
+		if (word != NULL)
+			appendStringInfo(keys, ",\"headers\":{\"Importance\":\"%s\"}",
+							 importances[jo_words_find(word, priorities)]);
+	}
+	else if (json != NULL)
+		appendStringInfo(keys, ",\"headers\":{\"Importance\":%s}", jo_visual_value_of(visual, node, names));
+}
+
+static void
+copy_email(JoVisual *visual, JoVisualNode *node, StringInfo keys)
+{
+	const cJSON *template = jo_visual_take1(visual, node, "template");
+
+	appendStringInfoString(keys, ",\"type\":\"email\"");
+	jo_visual_copy_params(visual, node, email_params, keys);
+	copy_importance(visual, node, keys);
+	if (cJSON_IsString(template) && *template->valuestring != '\0')
+		jo_visual_warn(visual, node, "ignored_key", "template", "Write the text of the mail in \"message\".",
+					   "there are no templates of mails here: \"%s\" is not looked for",
+					   jo_words_show(template->valuestring));
+}
+
+/* What is no mail: to a URL, to who listens to a channel of the database, or to who claims it. */
+static void
+copy_message(JoVisual *visual, JoVisualNode *node, const char *kind, StringInfo keys)
+{
+	static const char *const urls[] = {"webhook_url", "url", NULL};
+	char	   *url = jo_visual_value_of(visual, node, urls);
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	jo_visual_copy_params(visual, node, message_params, &payload);
+	if (url != NULL)
+		appendStringInfo(keys, ",\"type\":\"webhook\",\"url\":%s", url);
+	else if (strcmp(kind, "webhook") == 0)
+		jo_visual_report(visual, node, "missing_key", "webhook_url", NULL,
+						 "a notification by webhook needs this parameter");
+	else if (strcmp(kind, "sms") == 0)
+		appendStringInfoString(keys, ",\"type\":\"external\",\"task\":\"notification.sms\"");
+	else
+		appendStringInfo(keys, ",\"type\":\"notify\",\"channel\":\"%s\"", kind);
+	appendStringInfo(keys, ",\"payload\":{%s}", payload.len > 0 ? payload.data + 1 : "");
+}
+
 void
 jo_visual_notification(JoVisual *visual, JoVisualNode *node)
 {
 	static const char *const kinds[] = {"email", "slack", "teams", "webhook", "sms", NULL};
 	static const char *const names[] = {"notification_type", NULL};
-	static const char *const urls[] = {"webhook_url", "url", NULL};
 	const char *kind = strcmp(node->type->name, "integration.slack") == 0 ? "slack" : "email";
-	char	   *url;
 	StringInfoData keys;
 
 	if (strcmp(node->type->name, "action.notification") == 0)
@@ -301,27 +293,9 @@ jo_visual_notification(JoVisual *visual, JoVisualNode *node)
 	apply_send_on(visual, node);
 	initStringInfo(&keys);
 	if (strcmp(kind, "email") == 0)
-	{
-		appendStringInfoString(&keys, ",\"type\":\"email\"");
-		jo_visual_copy_params(visual, node, email_params, &keys);
-	}
+		copy_email(visual, node, &keys);
 	else
-	{
-		StringInfoData payload;
-
-		initStringInfo(&payload);
-		url = jo_visual_value_of(visual, node, urls);
-		jo_visual_copy_params(visual, node, message_params, &payload);
-		if (url != NULL)
-			appendStringInfo(&keys, ",\"type\":\"webhook\",\"url\":%s", url);
-		else if (strcmp(kind, "webhook") == 0)
-			jo_visual_report(visual, node, "missing_key", "webhook_url", NULL,
-							 "a notification by webhook needs this parameter");
-		else
-			/* who listens to this channel of the database passes it on */
-			appendStringInfo(&keys, ",\"type\":\"notify\",\"channel\":\"%s\"", kind);
-		appendStringInfo(&keys, ",\"payload\":{%s}", payload.len > 0 ? payload.data + 1 : "");
-	}
+		copy_message(visual, node, kind, &keys);
 	jo_visual_copy_common(visual, node, &keys);
 	jo_visual_copy_metadata(visual, node, NULL, &keys);
 	jo_visual_add_step(visual, node, keys.data);

@@ -2,7 +2,7 @@
  * visualdata.c
  *		Nodes that work on data: transform, validate, aggregate, filter, log.
  *
- * A leaf.  Scripts in other languages stay scripts, which run outside; what the
+ * A leaf.  Scripts in other languages are for programs that claim them; what the
  * database can say itself becomes a data step.
  */
 #include "visualparse.h"
@@ -158,8 +158,8 @@ add_script(JoVisual *visual, JoVisualNode *node, const char *language, const cha
 	text = jo_visual_text(&place, script);
 	if (text == NULL)
 		return;
-	appendStringInfo(keys, ",\"type\":\"script\",\"language\":\"%s\",\"script\":%s", language,
-					 jo_visual_string(text));
+	appendStringInfo(keys, ",\"type\":\"external\",\"task\":\"data.transform\",\"language\":\"%s\",\"script\":%s",
+					 language, jo_visual_string(text));
 	if (input != NULL)
 		appendStringInfo(keys, ",\"input\":%s", input);
 	if (variables != NULL)

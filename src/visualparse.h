@@ -9,7 +9,7 @@
  *	visualregion.c, visualcycle.c	what is inside of what
  *	visualtypes.c	the table of types
  *	visualobject.c	scripts that are only an object
- *	visualstep.c, visualaction.c, visualdata.c, visualflow.c	a node's steps
+ *	visualstep.c, visualaction.c, visualcommand.c, visualdata.c, visualflow.c	a node's steps
  *	visualref.c		names
  *	visualexpr.c, visualemit.c	expressions
  *	visualtext.c	templates
@@ -300,8 +300,10 @@ extern int	jo_visual_common_region(const JoVisual *visual, int a, int b);
 extern const JoVisualType *jo_visual_find_type(const char *name);
 extern char *jo_visual_suggest_type(const char *name);
 
-/* visualaction.c, visualdata.c, visualflow.c: the translate functions of the table. */
-extern void jo_visual_action(JoVisual *visual, JoVisualNode *node);
+/* visualaction.c, visualcommand.c, visualdata.c, visualflow.c: the translate functions of the table. */
+extern void jo_visual_http(JoVisual *visual, JoVisualNode *node);
+extern void jo_visual_command(JoVisual *visual, JoVisualNode *node);
+extern void jo_visual_transfer(JoVisual *visual, JoVisualNode *node);
 extern void jo_visual_notification(JoVisual *visual, JoVisualNode *node);
 extern void jo_visual_database(JoVisual *visual, JoVisualNode *node);
 extern void jo_visual_external(JoVisual *visual, JoVisualNode *node);

@@ -41,30 +41,29 @@ static const char *const controls[] = {"start", "stop", "restart", "reload", "st
 
 static const JoVisualParam command_params[] = {
 	TEXT("command", true, "command"), TEXT("shell", false, "shell"),
-	TEXT("working_directory", false, "working_directory", "working_dir"),
-	OBJECT("environment", "environment", "environment_variables"),
+	TEXT("cwd", false, "working_directory", "working_dir"),
+	OBJECT("env", "environment", "environment_variables"),
 	FLAG("capture_output", "capture_output"), CONNECTION, END
 };
 
 static const JoVisualParam script_params[] = {
 	TEXT("script", true, "script"), TEXT("language", false, "script_type", "language"),
-	TEXT("interpreter", false, "interpreter"), LIST("arguments", "arguments", "args"),
-	TEXT("shell", false, "shell"), TEXT("working_directory", false, "working_directory", "working_dir"),
-	OBJECT("environment", "environment", "environment_variables"),
+	TEXT("interpreter", false, "interpreter"), LIST("args", "arguments", "args"),
+	TEXT("shell", false, "shell"), TEXT("cwd", false, "working_directory", "working_dir"),
+	OBJECT("env", "environment", "environment_variables"),
 	FLAG("capture_output", "capture_output"), CONNECTION, END
 };
 
 static const JoVisualParam http_params[] = {
 	TEXT("url", true, "url"), WORD("method", false, methods, "method"), OBJECT("headers", "headers"),
 	OBJECT("query", "query", "query_params"), VALUE("body", "body", "payload"),
-	FLAG("verify_ssl", "verify_ssl", "ssl_verify"), FLAG("follow_redirects", "follow_redirects"),
-	INTEGER("max_redirects", 0, 50, "max_redirects"), LIST("expected_status", "expected_status"), END
+	FLAG("verify_tls", "verify_ssl", "ssl_verify"), LIST("expected_status", "expected_status"), END
 };
 
 static const JoVisualParam webhook_params[] = {
 	TEXT("url", true, "url", "webhook_url"), WORD("method", false, methods, "method"),
 	OBJECT("headers", "headers"), VALUE("payload", "payload", "body"), TEXT("secret", false, "secret"),
-	FLAG("verify_ssl", "verify_ssl", "ssl_verify"), LIST("expected_status", "expected_status"), END
+	FLAG("verify_tls", "verify_ssl", "ssl_verify"), LIST("expected_status", "expected_status"), END
 };
 
 static const JoVisualParam transfer_params[] = {
@@ -122,17 +121,17 @@ static const JoVisualType types[] = {
 	{"logic.switch", JO_VISUAL_DECISION, NULL, jo_visual_switch, NULL, 0},
 	{"condition.while", JO_VISUAL_DECISION, NULL, jo_visual_while, NULL, 0},
 	{"condition.for_each", JO_VISUAL_WORK, NULL, jo_visual_for_each, NULL, 0},
-	{"action.command", JO_VISUAL_WORK, "command", jo_visual_action, command_params, 60},
-	{"system.command", JO_VISUAL_WORK, "command", jo_visual_action, command_params, 60},
-	{"action.script", JO_VISUAL_WORK, "script", jo_visual_action, script_params, 300},
-	{"action.http", JO_VISUAL_WORK, "http", jo_visual_action, http_params, 30},
-	{"action.http_request", JO_VISUAL_WORK, "http", jo_visual_action, http_params, 30},
-	{"webhook.call", JO_VISUAL_WORK, "webhook", jo_visual_action, webhook_params, 30},
-	{"action.webhook", JO_VISUAL_WORK, "webhook", jo_visual_action, webhook_params, 30},
-	{"action.file_transfer", JO_VISUAL_WORK, "file_transfer", jo_visual_action, transfer_params, 300},
-	{"action.file_operation", JO_VISUAL_WORK, "file_transfer", jo_visual_action, file_params, 300},
-	{"file.copy", JO_VISUAL_WORK, "file_transfer", jo_visual_action, copy_params, 300},
-	{"file.check", JO_VISUAL_WORK, "file_transfer", jo_visual_action, check_params, 300},
+	{"action.command", JO_VISUAL_WORK, "command", jo_visual_command, command_params, 60},
+	{"system.command", JO_VISUAL_WORK, "command", jo_visual_command, command_params, 60},
+	{"action.script", JO_VISUAL_WORK, "script", jo_visual_command, script_params, 300},
+	{"action.http", JO_VISUAL_WORK, "http", jo_visual_http, http_params, 30},
+	{"action.http_request", JO_VISUAL_WORK, "http", jo_visual_http, http_params, 30},
+	{"webhook.call", JO_VISUAL_WORK, "webhook", jo_visual_http, webhook_params, 30},
+	{"action.webhook", JO_VISUAL_WORK, "webhook", jo_visual_http, webhook_params, 30},
+	{"action.file_transfer", JO_VISUAL_WORK, "file_transfer", jo_visual_transfer, transfer_params, 300},
+	{"action.file_operation", JO_VISUAL_WORK, "external", jo_visual_external, file_params, 300},
+	{"file.copy", JO_VISUAL_WORK, "external", jo_visual_external, copy_params, 300},
+	{"file.check", JO_VISUAL_WORK, "external", jo_visual_external, check_params, 300},
 	{"action.database", JO_VISUAL_WORK, NULL, jo_visual_database, NULL, 60},
 	{"action.notification", JO_VISUAL_WORK, NULL, jo_visual_notification, NULL, 30},
 	{"notification.email", JO_VISUAL_WORK, NULL, jo_visual_notification, NULL, 30},

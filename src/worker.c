@@ -37,6 +37,7 @@ static const Description descriptions[] = {
 	[JO_PROCESS_DISPATCHER] = {"joborch dispatcher", "joborch_dispatcher_main", false},
 	[JO_PROCESS_EXECUTOR] = {"joborch executor", "joborch_executor_main", true},
 	[JO_PROCESS_PUBLISHER] = {"joborch publisher", "joborch_publisher_main", false},
+	[JO_PROCESS_COURIER] = {"joborch courier", "joborch_courier_main", false},
 };
 
 /* What travels in bgw_extra. */

@@ -13,7 +13,8 @@ typedef enum JoProcess
 	JO_PROCESS_LAUNCHER,
 	JO_PROCESS_DISPATCHER,		/* argument: index in jo_shared->databases */
 	JO_PROCESS_EXECUTOR,		/* argument: index in jo_shared->slots */
-	JO_PROCESS_PUBLISHER		/* argument: index in jo_shared->databases */
+	JO_PROCESS_PUBLISHER,		/* argument: index in jo_shared->databases */
+	JO_PROCESS_COURIER			/* argument: index in jo_shared->databases */
 } JoProcess;
 
 /* The launcher, from _PG_init while preloading. */
@@ -54,5 +55,6 @@ extern PGDLLEXPORT void joborch_launcher_main(Datum argument);
 extern PGDLLEXPORT void joborch_dispatcher_main(Datum argument);
 extern PGDLLEXPORT void joborch_executor_main(Datum argument);
 extern PGDLLEXPORT void joborch_publisher_main(Datum argument);
+extern PGDLLEXPORT void joborch_courier_main(Datum argument);
 
 #endif

@@ -26,4 +26,37 @@ RETURNS void LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_pass';
 CREATE FUNCTION joborch_internal.debug_clock(shift interval)
 RETURNS void LANGUAGE c STRICT AS 'joborch', 'joborch_debug_clock';
 
+-- The libcurl client of this session: each request of an array, all at a time.  Without
+-- "rules" they may reach this machine.
+CREATE FUNCTION joborch_internal.debug_fetch(requests jsonb, per_host integer DEFAULT 0, total integer DEFAULT 0, anew boolean DEFAULT false)
+RETURNS TABLE (n integer, result text, status integer, message text, body text, headers text, url text, address text, redirects integer,
+    received bigint, sent bigint, reused boolean, times_full integer, times_hungry integer, elapsed_ms double precision, refused_host text)
+LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_fetch';
+
+-- One request many times, so many at a time; memory is the largest that the process ever had, in kB.
+CREATE FUNCTION joborch_internal.debug_fetch_load(request jsonb, count integer, concurrency integer)
+RETURNS TABLE (seconds double precision, cpu double precision, good integer, bad integer, memory bigint)
+LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_fetch_load';
+
+-- Asks the egress rules as the courier does, by the rules of now or those that are held: the rule
+-- that lets it through.  An address is that which was about to be connected.
+CREATE FUNCTION joborch_internal.debug_egress(role regrole, scheme text, host text, port integer DEFAULT NULL, address text DEFAULT NULL,
+    insecure boolean DEFAULT false, held boolean DEFAULT false)
+RETURNS bigint LANGUAGE c VOLATILE AS 'joborch', 'joborch_debug_egress';
+
+-- Holds the rules of now, as a transfer does; NULL lets go of them.
+CREATE FUNCTION joborch_internal.debug_egress_hold(role regrole)
+RETURNS void LANGUAGE c VOLATILE AS 'joborch', 'joborch_debug_egress_hold';
+
+-- Makes a row of what was refused last; false when nothing was.
+CREATE FUNCTION joborch_internal.debug_egress_record(run_id bigint, step text, item integer DEFAULT -1)
+RETURNS boolean LANGUAGE c VOLATILE AS 'joborch', 'joborch_debug_egress_record';
+
+-- What a step of a role gets for {{ expression }} with a secret, or what is kept of the
+-- answer to such a step.
+CREATE FUNCTION joborch_internal.debug_secret(role oid, expression text, answer jsonb DEFAULT NULL, allowed boolean DEFAULT true)
+RETURNS jsonb LANGUAGE c VOLATILE AS 'joborch', 'joborch_debug_secret';
+CREATE FUNCTION joborch_internal.debug_secret_text(role oid, expression text, answer text)
+RETURNS text LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_secret_text';
+
 \ir helpers.sql

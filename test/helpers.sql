@@ -1,5 +1,8 @@
 -- What tests of all kinds write again and again; debug_functions.sql loads it.
 
+-- The key and the directory that test/joborch.conf names, for secrets.
+COPY (SELECT 'test ' || encode(sha256('test'), 'base64')) TO PROGRAM 'umask 077; mkdir -p test_secrets; cat > test_secrets.keys';
+
 CREATE SCHEMA test;
 GRANT USAGE ON SCHEMA test TO PUBLIC;
 

@@ -14,39 +14,59 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION joborch_internal.is_direct_member(p_group text, p_role text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+		WHERE m.roleid = to_regrole(quote_ident(p_group)) AND m.member = to_regrole(quote_ident(p_role)))
+$$;
+
+-- Without the server's notice about one who is a member already.
+CREATE FUNCTION joborch_internal.grant_membership(p_group text, p_role text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	IF NOT joborch_internal.is_direct_member(p_group, p_role) THEN
+		EXECUTE format('GRANT %I TO %I', p_group, p_role);
+	END IF;
+END
+$$;
+
 CREATE FUNCTION joborch_internal.grant_usage(p_role text, p_network boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
 	PERFORM joborch_internal.require_role('joborch_admin');
 	PERFORM joborch_internal.require_existing_role(p_role);
+	PERFORM joborch_internal.grant_membership('joborch_user', p_role);
 	IF p_network THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'feature_not_supported',
-			MESSAGE = 'this version of joborch has no network steps',
-			HINT = format('SELECT joborch.grant_usage(%L);', p_role);
+		PERFORM joborch_internal.grant_membership('joborch_network', p_role);
 	END IF;
-	EXECUTE format('GRANT joborch_user TO %I', p_role);
-	PERFORM joborch_internal.record('usage_granted', NULL, NULL, NULL, jsonb_build_object('role', p_role));
+	PERFORM joborch_internal.record('usage_granted', NULL, NULL, NULL,
+		jsonb_build_object('role', p_role, 'network', coalesce(p_network, false)));
 END
 $$;
 
 CREATE FUNCTION joborch.grant_usage(role text, network boolean DEFAULT false) RETURNS void
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
-COMMENT ON FUNCTION joborch.grant_usage(text, boolean) IS 'lets a role define and run jobs, in every database with joborch';
+COMMENT ON FUNCTION joborch.grant_usage(text, boolean) IS 'lets a role define and run jobs, and use network steps, in every database with joborch';
 
-CREATE FUNCTION joborch_internal.revoke_usage(p_role text) RETURNS void
+CREATE FUNCTION joborch_internal.revoke_usage(p_role text, p_network_only boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
 	PERFORM joborch_internal.require_role('joborch_admin');
 	PERFORM joborch_internal.require_existing_role(p_role);
-	EXECUTE format('REVOKE joborch_user FROM %I', p_role);
-	PERFORM joborch_internal.record('usage_revoked', NULL, NULL, NULL, jsonb_build_object('role', p_role));
+	IF p_network_only OR joborch_internal.is_direct_member('joborch_network', p_role) THEN
+		EXECUTE format('REVOKE joborch_network FROM %I', p_role);
+	END IF;
+	IF p_network_only IS NOT TRUE THEN
+		EXECUTE format('REVOKE joborch_user FROM %I', p_role);
+	END IF;
+	PERFORM joborch_internal.record('usage_revoked', NULL, NULL, NULL,
+		jsonb_build_object('role', p_role, 'network_only', coalesce(p_network_only, false)));
 END
 $$;
 
-CREATE FUNCTION joborch.revoke_usage(role text) RETURNS void
+CREATE FUNCTION joborch.revoke_usage(role text, network_only boolean DEFAULT false) RETURNS void
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
-COMMENT ON FUNCTION joborch.revoke_usage(text) IS 'takes back grant_usage(); jobs of the role still run until they are altered or it is locked out';
+COMMENT ON FUNCTION joborch.revoke_usage(text, boolean) IS 'takes back grant_usage(), or only the network; jobs of the role still run until they are altered or it is locked out';
 
 -- ---- queues ----
 
@@ -102,8 +122,13 @@ BEGIN
 	UPDATE joborch_internal.live l SET owner = coalesce(to_regrole(quote_ident(r.owner_name))::oid, 0)
 	FROM joborch_internal.run r WHERE r.run_id = l.run_id;
 	UPDATE joborch_internal.run r SET owner = coalesce(to_regrole(quote_ident(r.owner_name))::oid, 0);
+	UPDATE joborch_internal.egress_rule e SET role = coalesce(to_regrole(quote_ident(e.role_name))::oid, 0)
+	WHERE NOT e.everyone;
+	UPDATE joborch_internal.work_group g SET owner = coalesce(to_regrole(quote_ident(g.owner_name))::oid, 0);
 	UPDATE joborch_internal.run_key k SET owner = r.owner
 	FROM joborch_internal.run r WHERE r.run_id = k.run_id;
+	UPDATE joborch_internal.artifact a SET owner = r.owner
+	FROM joborch_internal.run r WHERE r.run_id = a.run_id;
 END
 $$;
 
@@ -112,6 +137,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
 	PERFORM joborch_internal.require_role('joborch_admin');
 	PERFORM joborch_internal.take_over_owners();
+	PERFORM joborch_internal.take_over_secrets();
 	PERFORM joborch_internal.adopt();
 	PERFORM joborch_internal.record('database_adopted', NULL, NULL, NULL, NULL);
 END

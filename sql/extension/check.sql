@@ -130,6 +130,19 @@ BEGIN
 	WHERE w.kind NOT IN ('d', 's', 'q', 'a', 'j', 'l', 'k', 'e') OR w.attempt < 1 OR w.item < -1;
 
 	RETURN QUERY
+	SELECT 'work_has_wait', format('run %s, step %s, item %s is %s and does not wait', x.run_id, x.step, x.item, x.place)
+	FROM (SELECT o.run_id, o.step, o.item, 'offered' AS place FROM joborch_internal.offer o
+		UNION ALL SELECT c.run_id, c.step, c.item, 'claimed' FROM joborch_internal.claim c WHERE c.kind = 'e') AS x
+	LEFT JOIN joborch_internal.wait w ON (w.run_id, w.step, w.item) = (x.run_id, x.step, x.item)
+	WHERE w.kind IS DISTINCT FROM 'e';
+
+	RETURN QUERY
+	SELECT 'work_is_unique', format('run %s, step %s, item %s is offered and claimed, or claimed twice', c.run_id, c.step, c.item)
+	FROM joborch_internal.claim c
+	LEFT JOIN joborch_internal.offer o ON (o.run_id, o.step, o.item) = (c.run_id, c.step, c.item)
+	GROUP BY c.run_id, c.step, c.item HAVING count(o.run_id) > 0 OR count(*) > 1;
+
+	RETURN QUERY
 	SELECT 'timer_has_wait', format('run %s, step %s, item %s: timer of %s', t.run_id, t.step, t.item, t.due)
 	FROM joborch_internal.timers t
 	LEFT JOIN joborch_internal.wait w ON (w.run_id, w.step, w.item) = (t.run_id, t.step, t.item)

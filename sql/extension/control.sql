@@ -84,12 +84,15 @@ CREATE FUNCTION joborch_internal.start_clock(p_run_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_left interval;
+	v_due timestamptz;
 BEGIN
 	SELECT (e.detail ->> 'time_left')::interval INTO v_left
 	FROM joborch_internal.event e WHERE e.run_id = p_run_id AND e.type = 'run_paused'
 	ORDER BY e.event_id DESC LIMIT 1;
 	UPDATE joborch_internal.timers t SET due = joborch_internal.now() + coalesce(v_left, interval '0')
-	WHERE t.run_id = p_run_id AND t.kind = 't' AND t.due = 'infinity';
+	WHERE t.run_id = p_run_id AND t.kind = 't' AND t.due = 'infinity'
+	RETURNING t.due INTO v_due;
+	PERFORM joborch_internal.announce_timer(v_due);
 END
 $$;
 
@@ -174,8 +177,12 @@ BEGIN
 	DELETE FROM joborch_internal.run_key k WHERE k.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.timers t WHERE t.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.wait w WHERE w.run_id = ANY (p_run_ids);
+	DELETE FROM joborch_internal.offer o WHERE o.run_id = ANY (p_run_ids);
+	DELETE FROM joborch_internal.claim c WHERE c.run_id = ANY (p_run_ids);
+	DELETE FROM joborch_internal.external_ref x WHERE x.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.signal s WHERE s.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.item_chunk c WHERE c.run_id = ANY (p_run_ids);
+	PERFORM joborch_internal.forget_artifacts(p_run_ids);
 	DELETE FROM joborch_internal.run r WHERE r.run_id = ANY (p_run_ids);
 END
 $$;

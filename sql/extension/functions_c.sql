@@ -28,11 +28,22 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_now';
 CREATE FUNCTION joborch_internal.announce_control(run_id bigint) RETURNS void
 LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_announce_control';
 
+CREATE FUNCTION joborch_internal.announce_timer(due timestamptz) RETURNS void
+LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_announce_timer';
+
+-- To be called with an offer that is inserted.
+CREATE FUNCTION joborch_internal.announce_offer(queue text, group_id bigint, ord smallint, offered_at timestamptz) RETURNS void
+LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_announce_offer';
+
 CREATE FUNCTION joborch_internal.announce_extension() RETURNS void
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_announce_extension';
 
 CREATE FUNCTION joborch_internal.adopt() RETURNS void
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_adopt';
+
+-- With the commit, processes that keep rows of this table read them anew.
+CREATE FUNCTION joborch_internal.invalidate(relation regclass) RETURNS void
+LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_invalidate';
 
 -- ---- what is in shared memory ----
 

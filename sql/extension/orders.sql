@@ -67,6 +67,22 @@ BEGIN
 END
 $$;
 
+-- From here on no worker can claim the step or say its end; it waits for one who is just
+-- doing so.  Raises JO005 if he was faster.
+CREATE FUNCTION joborch_internal.take_from_workers(p_run joborch_internal.run, p_step text, p_wait joborch_internal.wait) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	DELETE FROM joborch_internal.offer o WHERE o.run_id = p_wait.run_id AND o.step = p_wait.step AND o.item = p_wait.item;
+	WITH gone AS (
+		DELETE FROM joborch_internal.claim c
+		WHERE c.run_id = p_wait.run_id AND c.step = p_wait.step AND c.item = p_wait.item
+		RETURNING c.timer_due)
+	DELETE FROM joborch_internal.timers t USING gone g
+	WHERE t.due = g.timer_due AND t.run_id = p_wait.run_id AND t.step = p_wait.step AND t.item = p_wait.item AND t.kind = 'l';
+	PERFORM joborch_internal.find_waiting(p_run, p_step, nullif(p_wait.item, -1));
+END
+$$;
+
 -- p_kind: d to be completed, e failed, n skipped.
 CREATE FUNCTION joborch_internal.order_step(p_run_id bigint, p_step text, p_item integer, p_kind "char", p_payload jsonb, p_reason text)
 RETURNS void
@@ -80,6 +96,9 @@ BEGIN
 	v_wait := joborch_internal.find_waiting(v_run, p_step, p_item);
 	v_waits_for := joborch_internal.wait_words(v_run.version_id, v_wait.step, v_wait.kind, v_wait.key, v_wait.look_at,
 		v_wait.child, v_run.owner_name);
+	IF v_wait.kind = 'e' THEN
+		PERFORM joborch_internal.take_from_workers(v_run, p_step, v_wait);
+	END IF;
 	-- or who controls the run could say yes in the place of those who are asked
 	IF v_wait.kind = 'a' THEN
 		PERFORM joborch_internal.require_approver(v_run, p_step, d.approvers)
@@ -146,18 +165,29 @@ IS 'ends a step that waits as skipped, and so what needs it';
 -- What was answered is not to be done again, even if its run has not gone on yet.
 CREATE VIEW joborch.outside_steps WITH (security_barrier) AS
 SELECT w.run_id, j.name AS job, d.name AS step, nullif(w.item, -1) AS item, d.type, w.detail -> 'request' AS request,
-	w.attempt, w.begun_at AS since, w.deadline
+	w.attempt, w.begun_at AS since, w.deadline,
+	CASE WHEN d.type NOT IN ('http', 'webhook') THEN coalesce(w.detail -> 'request' ->> 'queue', 'default') END AS queue,
+	c.worker, c.claimed_by, c.claimed_at, c.lease_until,
+	(SELECT x.external_id
+		FROM joborch_internal.external_ref x JOIN joborch_internal.version_steps(r.version_id) AS n ON n.step_index = x.step
+		WHERE x.run_id = w.run_id AND x.item = w.item AND n.name = d.name) AS external_id
 FROM joborch_internal.wait w
 JOIN joborch_internal.run r ON r.run_id = w.run_id
 LEFT JOIN joborch_internal.job j ON j.job_id = r.job_id
+LEFT JOIN joborch_internal.claim c ON c.run_id = w.run_id AND c.step = w.step AND c.item = w.item
 CROSS JOIN LATERAL joborch_internal.version_steps(r.version_id) AS d
 WHERE w.kind = 'e' AND d.step_index = w.step AND joborch.visible(r.owner, r.tenant)
 	AND NOT EXISTS (
 		SELECT FROM joborch_internal.signal s
 		WHERE s.run_id = w.run_id AND s.kind IN ('d', 'e', 'n') AND s.step = w.step AND s.item = w.item
 			AND s.taken_at IS NULL AND s.sent_at >= w.begun_at);
-COMMENT ON VIEW joborch.outside_steps IS 'steps that wait for somebody who carries them out: http, email, command and so on';
+COMMENT ON VIEW joborch.outside_steps IS 'steps that wait for somebody who carries them out, or answers them later, and who has claimed them';
 COMMENT ON COLUMN joborch.outside_steps.type IS 'type of the step';
 COMMENT ON COLUMN joborch.outside_steps.request IS 'the step''s own keys, with the values of their templates';
 COMMENT ON COLUMN joborch.outside_steps.attempt IS 'from 1; the same request may have been carried out in vain before';
 COMMENT ON COLUMN joborch.outside_steps.deadline IS 'when the attempt fails by the step''s timeout; NULL: never';
+COMMENT ON COLUMN joborch.outside_steps.queue IS 'where claim_steps() finds it; NULL: it was sent, and is answered by its token';
+COMMENT ON COLUMN joborch.outside_steps.worker IS 'what the program that claimed it calls itself';
+COMMENT ON COLUMN joborch.outside_steps.claimed_by IS 'role that claimed it; NULL: nobody has';
+COMMENT ON COLUMN joborch.outside_steps.lease_until IS 'when it is given back unless it is extended or completed';
+COMMENT ON COLUMN joborch.outside_steps.external_id IS 'what another system calls it';

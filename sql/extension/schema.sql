@@ -62,7 +62,7 @@ DO $$
 DECLARE
 	v_role text;
 BEGIN
-	FOREACH v_role IN ARRAY ARRAY['joborch_user', 'joborch_monitor', 'joborch_operator', 'joborch_admin'] LOOP
+	FOREACH v_role IN ARRAY ARRAY['joborch_user', 'joborch_monitor', 'joborch_operator', 'joborch_admin', 'joborch_network', 'joborch_worker'] LOOP
 		PERFORM FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) v_role;
 		IF NOT FOUND THEN
 			BEGIN
@@ -79,4 +79,8 @@ $$;
 GRANT joborch_user TO joborch_monitor;
 GRANT joborch_monitor TO joborch_operator;
 GRANT joborch_operator TO joborch_admin;
+
+-- joborch_network is no step of that ladder: whose steps may use the network, if
+-- an egress rule lets them.  Nor is joborch_worker: it may claim steps of queues that were
+-- granted, and say how they ended.
 

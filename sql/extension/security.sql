@@ -11,8 +11,26 @@ GRANT EXECUTE ON ALL ROUTINES IN SCHEMA joborch TO joborch_user;
 -- These ask the caller's role themselves; without the grant they say so sooner.
 REVOKE EXECUTE ON FUNCTION joborch."check"(), joborch.create_queue(text) FROM joborch_user;
 GRANT EXECUTE ON FUNCTION joborch."check"(), joborch.create_queue(text) TO joborch_operator;
-REVOKE EXECUTE ON FUNCTION joborch.adopt_database(), joborch.grant_usage(text, boolean), joborch.revoke_usage(text) FROM joborch_user;
-GRANT EXECUTE ON FUNCTION joborch.adopt_database(), joborch.grant_usage(text, boolean), joborch.revoke_usage(text) TO joborch_admin;
+REVOKE EXECUTE ON FUNCTION joborch.adopt_database(), joborch.rotate_secret_key(), joborch.grant_usage(text, boolean), joborch.revoke_usage(text, boolean),
+	joborch.allow_egress(text, text, integer, integer, text, text[], boolean, integer, text, text),
+	joborch.deny_egress(text, text, integer, integer, text, text[], text), joborch.drop_egress(bigint) FROM joborch_user;
+GRANT EXECUTE ON FUNCTION joborch.adopt_database(), joborch.rotate_secret_key(), joborch.grant_usage(text, boolean), joborch.revoke_usage(text, boolean),
+	joborch.allow_egress(text, text, integer, integer, text, text[], boolean, integer, text, text),
+	joborch.deny_egress(text, text, integer, integer, text, text[], text), joborch.drop_egress(bigint) TO joborch_admin;
+
+-- Programs that claim steps need no more than this, and the queues that grant_queue() says;
+-- who only answers a request that was sent needs no queue.
+GRANT USAGE ON SCHEMA joborch TO joborch_worker;
+GRANT EXECUTE ON FUNCTION
+	joborch.claim_steps(text, text, integer, interval, interval),
+	joborch.extend_claim(text, interval),
+	joborch.complete_claim(text, jsonb),
+	joborch.fail_claim(text, text, boolean, jsonb),
+	joborch.release_claim(text),
+	joborch.set_claim_external_id(text, text)
+TO joborch_worker;
+REVOKE EXECUTE ON FUNCTION joborch.grant_queue(text, text), joborch.revoke_queue(text, text) FROM joborch_user;
+GRANT EXECUTE ON FUNCTION joborch.grant_queue(text, text), joborch.revoke_queue(text, text) TO joborch_admin;
 
 -- What views and builders call runs with the rights of who asks.  Only they can
 -- reach these: their schema is closed.
@@ -61,7 +79,18 @@ ALTER TABLE joborch_internal.signal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.item_chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.step_cache ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.permit ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.artifact ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.artifact_chunk ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.work_group ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.offer ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.claim ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.external_ref ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.queue_grant ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.run_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.egress_rule ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.egress_refusal ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.secret ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.secret_grant ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.event ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY seen ON joborch_internal.queue FOR SELECT USING (true);
@@ -92,7 +121,24 @@ CREATE POLICY seen ON joborch_internal.step_cache FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = step_cache.job_id));
 CREATE POLICY seen ON joborch_internal.permit FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = permit.run_id));
+CREATE POLICY seen ON joborch_internal.artifact FOR SELECT USING (joborch.visible(owner, tenant));
+CREATE POLICY seen ON joborch_internal.artifact_chunk FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.artifact a WHERE a.artifact_id = artifact_chunk.artifact_id));
+CREATE POLICY seen ON joborch_internal.work_group FOR SELECT USING (joborch.visible(owner, tenant));
+CREATE POLICY seen ON joborch_internal.offer FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = offer.run_id));
+CREATE POLICY seen ON joborch_internal.claim FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = claim.run_id));
+CREATE POLICY seen ON joborch_internal.external_ref FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = external_ref.run_id));
+CREATE POLICY seen ON joborch_internal.queue_grant FOR SELECT USING (true);
 CREATE POLICY seen ON joborch_internal.run_key FOR SELECT USING (joborch.visible(owner, NULL));
+CREATE POLICY seen ON joborch_internal.secret FOR SELECT USING (joborch.visible(owner, tenant));
+CREATE POLICY seen ON joborch_internal.secret_grant FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.secret s WHERE s.name = secret_grant.name));
+CREATE POLICY seen ON joborch_internal.egress_rule FOR SELECT USING (everyone OR joborch.visible(role, NULL));
+CREATE POLICY seen ON joborch_internal.egress_refusal FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = egress_refusal.run_id));
 CREATE POLICY seen ON joborch_internal.event FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = event.run_id)
 		OR EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = event.job_id));

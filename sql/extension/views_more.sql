@@ -6,7 +6,9 @@ CREATE VIEW joborch.job_run_steps WITH (security_barrier) AS
 SELECT r.run_id, j.name AS job, t.step_index, t.step, nullif(t.item, -1) AS item, t.status, t.attempts,
 	t.started_at, t.finished_at, t.finished_at - t.started_at AS duration, t.output, t.error,
 	t.error ->> 'message' AS error_message, t.error ->> 'sqlstate' AS sqlstate, t.error ->> 'category' AS category,
-	t.waiting_for, t.next_attempt_at, t.pid
+	t.waiting_for, t.next_attempt_at, t.pid,
+	(SELECT x.external_id FROM joborch_internal.external_ref x
+		WHERE x.run_id = r.run_id AND x.step = t.step_index AND x.item = coalesce(t.item, -1)) AS external_id
 FROM joborch_internal.run r
 LEFT JOIN joborch_internal.job j ON j.job_id = r.job_id
 CROSS JOIN LATERAL joborch_internal.steps_of_run(r.run_id) AS t
@@ -16,6 +18,7 @@ COMMENT ON COLUMN joborch.job_run_steps.item IS 'element of a foreach step, else
 COMMENT ON COLUMN joborch.job_run_steps.status IS 'pending, queued, running, waiting, retrying; at the end completed, failed, skipped or cancelled';
 COMMENT ON COLUMN joborch.job_run_steps.waiting_for IS 'what a step that does not run is waiting for';
 COMMENT ON COLUMN joborch.job_run_steps.pid IS 'the process that carries it out now';
+COMMENT ON COLUMN joborch.job_run_steps.external_id IS 'what another system calls it; find_external() finds it by that';
 
 CREATE VIEW joborch.job_step_attempts WITH (security_barrier) AS
 SELECT a.run_id,

@@ -15,8 +15,7 @@ compare \
   "$(sed -nE 's/^CREATE VIEW joborch\.([a-z_]+) .*/\1/p' sql/extension/*.sql)" \
   "$(sed -nE 's/^##+ `([a-z_]+)`$/\1/p' doc/views.md)" doc/views.md
 
-# those of JO_STEP_OUTSIDE have one page together
-types=$(sed -nE '/JO_STEP_OUTSIDE/s/.*/outside/p; s/^\t\{"([a-z_]+)", "an? [A-Za-z_]+ step", JO_STEP_.*/\1/p' src/defstep.c | uniq)
+types=$(sed -nE 's/^\t\{"([a-z_]+)", "an? [A-Za-z_]+ step", JO_STEP_.*/\1/p' src/defstep.c)
 [ -n "$types" ] || { echo "src/defstep.c: no types of steps found"; bad=1; }
 diff <(sort <<<"$types") <(basename -s .md doc/steps/*.md | sort) |
   sed -n 's|^< \(.*\)|the step type \1 has no page in doc/steps|p; s|^> \(.*\)|doc/steps/\1.md: there is no such type of step|p' | grep . && bad=1

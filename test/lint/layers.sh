@@ -49,6 +49,7 @@ only()
 }
 
 only 'include.*cJSON\.h' 'json\.h' 'cJSON is known to json.h alone'
+only 'include.*<openssl/' 'secretcrypt\.c' 'OpenSSL is known to secretcrypt.c alone'
 only 'PG_VERSION_NUM' 'compat\.[ch]' 'version differences live in compat'
 only '\b(heap_(insert|delete|update|lock_tuple|multi_insert)|simple_heap_|table_tuple_(insert|delete|update|lock)|simple_table_tuple_)' \
   '(store[a-z_]*\.[ch]|compat\.h)' 'rows of the hot tables are written by store alone'

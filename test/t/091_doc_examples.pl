@@ -18,7 +18,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my @pages = (glob('doc/*.md'), glob('doc/functions/*.md'), glob('doc/steps/*.md'));
-my $node = joborch_node('doc_examples');
+my $node = joborch_node('doc_examples', conf => "joborch.enable_commands = on\n");
 my @psql = ($node->installed_command('psql'), '-X', '-v', 'SHOW_CONTEXT=never', '-P', 'pager=off');
 
 # The runnable blocks of a page: {line, kind, code, sql, output}.
@@ -64,7 +64,7 @@ sub trimmed
     return $text;
 }
 
-$node->safe_psql('postgres', "CREATE ROLE app LOGIN; SELECT joborch.grant_usage('app')");
+$node->safe_psql('postgres', "CREATE ROLE app LOGIN; GRANT pg_execute_server_program TO app; SELECT joborch.grant_usage('app')");
 
 for my $page (@pages)
 {

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+typedef uint8_t uint8;
 typedef int16_t int16;
 typedef int32_t int32;
 typedef int64_t int64;

@@ -88,9 +88,10 @@ test_key_findings(void)
 	check_job("'nodes':[]", "not_supported", "$.nodes", NULL, NULL);
 	check_step("'dependsOn':[]", "unknown_key", ".dependsOn", NULL, "depends_on");
 	check_step("'needs':[]", "unknown_key", ".needs", NULL, "depends_on");
-	check_step("'queue':'q'", "not_supported", ".queue", NULL, NULL);
+	check_step("'queue':'q'", "unknown_key", ".queue", NULL, "\"job\"");
 	check_step("'on_timeout':'skip'", "not_supported", ".on_timeout", NULL, "wait_signal");
-	check_step("'external_id':'x'", "not_supported", ".external_id", NULL, NULL);
+	check_step("'external_id':'x'", "not_supported", ".external_id", NULL, "outside");
+	check_step("'headers':{}", "unknown_key", ".headers", NULL, "\"http\"");
 	check_step("'retry':{'max_attempst':2}", "unknown_key", ".retry.max_attempst", NULL, "max_attempts");
 	check_step("'when':{'sql':'SELECT true','x':1}", "unknown_key", ".when.x", NULL, NULL);
 	check_job("'defaults':{'retries':1}", "unknown_key", "$.defaults.retries", NULL, "retry");
@@ -99,9 +100,6 @@ test_key_findings(void)
 	check_found("{'steps':[{'name':'a','type':'sqll'}]}", "unknown_type", "$.steps[0].type", NULL,
 				"Did you mean \"sql\"?");
 	check_found("{'steps':[{'name':'a','type':'htpt'}]}", "unknown_type", "$.steps[0].type", NULL, "http");
-	check_found("{'steps':[{'name':'a','type':'email','url':'x','body':1}]}", "no_worker", "$.steps[0]",
-				"\"email\"", "outside_steps");
-	check_found("{'steps':[{'name':'a','url':'x'}]}", "no_worker", "$.steps[0]", "http", NULL);
 	check_found("{'steps':[{'name':'a','url':'x','on_timeout':'skip'}]}", "not_supported",
 				"$.steps[0].on_timeout", "an http step has no \"on_timeout\"", NULL);
 	check_found("{'steps':[{'name':'a','type':'logic.if'}]}", "not_supported", "$.steps[0].type", NULL, NULL);

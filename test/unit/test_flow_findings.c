@@ -48,12 +48,12 @@ test_keys(void)
 	STEP("'type':'end','on_error':'stop'", "unknown_key", ".on_error", NULL, NULL);
 	STEP("'cases':[]", "unknown_key", ".cases", "an SQL step has no key", "\"type\": \"switch\"");
 	STEP("'type':'transform','value':1,'output':'none'", "invalid_value", ".output", "only an SQL step", "{{ result }}");
-	STEP("'type':'delay','duration':1,'queue':'q'", "not_supported", ".queue", NULL, NULL);
+	STEP("'type':'delay','duration':1,'queue':'q'", "unknown_key", ".queue", NULL, NULL);
 	STEP("'sql':'SELECT 1','cache':{'key':'x'}", "missing_key", ".cache", "ttl", NULL);
 	STEP("'sql':'SELECT 1','cache':{'key':1,'ttl':1}", "schema_error", ".cache.key", NULL, NULL);
 	STEP("'sql':'SELECT 1','concurrency':{'key':'x','limit':0}", "invalid_value", ".concurrency.limit", NULL, NULL);
 	STEP("'sql':'SELECT 1','concurrency':{'key':'x','when_full':'wiat'}", "invalid_value", ".concurrency.when_full", NULL, "wait");
-	STEP("'type':'http','url':'x'", "no_worker", "", NULL, NULL);
+	STEP("'type':'http','url':'x'", "invalid_value", ".url", "is no URL", "https://");
 }
 
 static void

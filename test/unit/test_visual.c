@@ -42,35 +42,34 @@ static const struct
 	{"{'id':'a','type':'action.command','data':{'command':'ls {{p}}','connection_type':'ssh','shell':'"
 		"bash','target':'web-1','environment_variables':{'X':'{{p}}'},'timeout':30,'retry_count':2,'retry"
 		"_delay':10,'description':'look','username':'u','password':'{{vault.pw}}','port':22}}",
-		"{'name':'a','type':'command','command':'ls {{ input.p }}','shell':'bash','environment':{'X':'{{ "
-		"input.p }}'},'connection':'ssh','username':'u','password':'{{ secret.pw }}','port':22,'target':'"
-		"web-1','timeout':30,'retry':{'max_attempts':3,'backoff':'fixed','initial':10},'description':'loo"
-		"k','depends_on':[]}"},
+		"{'name':'a','type':'command','command':'ls {{ input.p }}','shell':'bash','env':{'X':'{{ input.p }"
+		"}'},'connection':'ssh','username':'u','password':{'secret':'pw'},'port':22,'target':'web-1','time"
+		"out':30,'retry':{'max_attempts':3,'backoff':'fixed','initial':10},'description':'look','depends_o"
+		"n':[]}"},
 	{"{'id':'a','type':'system.command','data':{'command':'ls','environment':[{'name':'X','value':'1'}"
 		"],'continue_on_error':true}}",
-		"{'name':'a','type':'command','command':'ls','environment':{'X':'1'},'timeout':60,'on_error':'con"
-		"tinue','depends_on':[]}"},
+		"{'name':'a','type':'command','command':'ls','env':{'X':'1'},'connection':'ssh','timeout':60,'on_e"
+		"rror':'continue','depends_on':[]}"},
 	{"{'id':'a','type':'action.script','data':{'script':'echo ${inputs.p} $HOME','script_type':'bash',"
 		"'interpreter':'/bin/bash','arguments':['{{p}}']}}",
-		"{'name':'a','type':'script','script':'echo {{ input.p }} $HOME','language':'bash','interpreter':"
-		"'/bin/bash','arguments':['{{ input.p }}'],'timeout':300,'depends_on':[]}"},
+		"{'name':'a','type':'script','script':'echo {{ input.p }} $HOME','language':'bash','interpreter':'"
+		"/bin/bash','args':['{{ input.p }}'],'connection':'ssh','timeout':300,'depends_on':[]}"},
 	{"{'id':'a','type':'action.http','data':{'url':'https://example.com/{{p}}','method':'post','header"
 		"s':{'Accept':'application/json'},'body':{'p':'{{p}}'},'auth_type':'bearer','auth_config':{'token"
 		"':'{{vault.t}}'},'ssl_verify':false,'expected_status':200,'timeout':20,'follow_redirects':true,'"
 		"max_redirects':3}}",
-		"{'name':'a','type':'http','url':'https://example.com/{{ input.p }}','method':'POST','headers':{'"
-		"Accept':'application/json'},'body':{'p':'{{ input.p }}'},'verify_ssl':false,'follow_redirects':t"
-		"rue,'max_redirects':3,'expected_status':[200],'auth':{'type':'bearer','token':'{{ secret.t }}'},"
-		"'timeout':20,'depends_on':[]}"},
+		"{'name':'a','type':'http','url':'https://example.com/{{ input.p }}','method':'POST','headers':{'A"
+		"ccept':'application/json'},'body':{'p':'{{ input.p }}'},'verify_tls':false,'expected_status':[200"
+		"],'auth':{'type':'bearer','token':'{{ secret.t }}'},'redirects':3,'timeout':20,'depends_on':[]}"},
 	{"{'id':'a','type':'action.http_request','data':{'url':'https://example.com/','authentication':{'t"
 		"ype':'basic','username':'u','password':'{{vault.p}}'},'expected_status':[200,204],'timeout_secon"
 		"ds':5}}",
-		"{'name':'a','type':'http','url':'https://example.com/','expected_status':[200,204],'auth':{'type"
-		"':'basic','username':'u','password':'{{ secret.p }}'},'timeout':5,'depends_on':[]}"},
+		"{'name':'a','type':'http','url':'https://example.com/','expected_status':[200,204],'auth':{'type'"
+		":'basic','username':'u','password':'{{ secret.p }}'},'redirects':5,'timeout':5,'depends_on':[]}"},
 	{"{'id':'a','type':'action.http','data':{'url':'https://example.com/','auth':{'type':'api_key','ap"
 		"i_key':'{{vault.k}}'}}}",
-		"{'name':'a','type':'http','url':'https://example.com/','auth':{'type':'api_key','key':'{{ secret"
-		".k }}','header':'X-API-Key'},'timeout':30,'depends_on':[]}"},
+		"{'name':'a','type':'http','url':'https://example.com/','auth':{'type':'api_key','key':'{{ secret."
+		"k }}','header':'X-API-Key'},'redirects':5,'timeout':30,'depends_on':[]}"},
 	{"{'id':'a','type':'webhook.call','data':{'url':'https://example.com/','payload':{'a':['{{p}}',1]}"
 		",'secret':'{{vault.s}}','retry_count':1,'retry_delay_sec':1}}",
 		"{'name':'a','type':'webhook','url':'https://example.com/','payload':{'a':['{{ input.p }}',1]},'s"
@@ -85,25 +84,45 @@ static const struct
 	{"{'id':'a','type':'action.file_operation','data':{'operation':'write','source_path':'/log/{{date}"
 		"}','file_content':'x','overwrite_existing':false,'create_directories':true,'encoding':'utf-8','c"
 		"onnection_method':'ssh','target':'t'}}",
-		"{'name':'a_values','type':'transform','outputs':{'v1':{'sql':'SELECT to_jsonb(to_char({{ run.sta"
-		"rted_at }}::timestamptz, `YYYY-MM-DD`))'}},'depends_on':[]},{'name':'a','type':'file_transfer','"
-		"operation':'write','source':'/log/{{ steps.a_values.output.v1 }}','content':'x','create_director"
-		"ies':true,'overwrite':false,'encoding':'utf-8','connection':'ssh','target':'t','timeout':300,'de"
-		"pends_on':['a_values']}"},
+		"{'name':'a_values','type':'transform','outputs':{'v1':{'sql':'SELECT to_jsonb(to_char({{ run.star"
+		"ted_at }}::timestamptz, `YYYY-MM-DD`))'}},'depends_on':[]},{'name':'a','type':'external','task':'"
+		"action.file_operation','input':{'operation':'write','source':'/log/{{ steps.a_values.output.v1 }}"
+		"','content':'x','create_directories':true,'overwrite':false,'encoding':'utf-8','connection':'ssh'"
+		"},'target':'t','timeout':300,'depends_on':['a_values']}"},
 	{"{'id':'a','type':'file.copy','data':{'source_path':'/a','dest_path':'/b'}}",
-		"{'name':'a','type':'file_transfer','source':'/a','destination':'/b','operation':'copy','timeout'"
-		":300,'depends_on':[]}"},
+		"{'name':'a','type':'external','task':'file.copy','input':{'source':'/a','destination':'/b'},'time"
+		"out':300,'depends_on':[]}"},
 	{"{'id':'a','type':'file.check','data':{'path':'/a'}}",
-		"{'name':'a','type':'file_transfer','source':'/a','operation':'exists','timeout':300,'depends_on'"
-		":[]}"},
+		"{'name':'a','type':'external','task':'file.check','input':{'source':'/a'},'timeout':300,'depends_"
+		"on':[]}"},
+	{"{'id':'a','type':'action.command','data':{'command':'ls -l `{{p}}` --size={{p}} \\'a b\\' {{p}}x','connection_type':'local','shell':'bash','environment':{'X':'{{p}}'},'working_directory':'/tmp','username':'u','timeout':9}}",
+		"{'name':'a','type':'command','command':['ls','-l','{{ input.p }}','--size={{ input.p }}','a b','{"
+		"{ input.p }}x'],'env':{'X':'{{ input.p }}'},'cwd':'/tmp','timeout':9,'depends_on':[]}"},
+	{"{'id':'a','type':'system.command','data':{'command':'ls | wc -l','connection_type':'local','target':'localhost'}}",
+		"{'name':'a','type':'command','command':'ls | wc -l','shell':true,'timeout':60,'depends_on':[]}"},
+	{"{'id':'a','type':'action.script','data':{'script':'print(1)','script_type':'python','connection_type':'local','arguments':['{{p}}']}}",
+		"{'name':'a','type':'script','script':'print(1)','args':['{{ input.p }}'],'interpreter':'python3',"
+		"'timeout':300,'depends_on':[]}"},
+	{"{'id':'a','type':'action.file_transfer','data':{'source_path':'https://example.com/{{p}}','dest_path':'in/x','overwrite':false,'recursive':false}}",
+		"{'name':'a','type':'file_transfer','action':'get','url':'https://example.com/{{ input.p }}','file"
+		"':'in/x','overwrite':false,'timeout':300,'depends_on':[]}"},
+	{"{'id':'a','type':'action.file_transfer','data':{'source_path':'out/x','dest_path':'sftp://example.com/x','direction':'upload'}}",
+		"{'name':'a','type':'file_transfer','action':'put','url':'sftp://example.com/x','file':'out/x','ti"
+		"meout':300,'depends_on':[]}"},
+	{"{'id':'a','type':'action.http','data':{'url':'{{p}}/x','follow_redirects':false,'auth_type':'digest','auth_config':{'username':'u','password':'{{vault.p}}'}}}",
+		"{'name':'a','type':'http','url':'{{ input.p }}/x','auth':{'type':'digest','username':'u','passwor"
+		"d':'{{ secret.p }}'},'redirects':0,'timeout':30,'depends_on':[]}"},
+	{"{'id':'a','type':'action.notification','data':{'notification_type':'sms','recipients':['1'],'message':'m'}}",
+		"{'name':'a','type':'external','task':'notification.sms','payload':{'text':'m','recipients':['1']}"
+		",'timeout':30,'depends_on':[]}"},
 	{"{'id':'a','type':'action.database','data':{'query':'SELECT {{p}}, `{{p}}` FROM t','database_type"
 		"':'postgresql','operation_type':'select','fetch_results':false}}",
 		"{'name':'a','type':'sql','sql':'SELECT {{ input.p }}, {{ input.p }}::text FROM t','output':'none"
 		"','timeout':60,'depends_on':[]}"},
 	{"{'id':'a','type':'action.notification','data':{'notification_type':'email','recipients':['a@exam"
 		"ple.com'],'subject':'s','message':'m {{p}}','priority':'high','send_on':['always']}}",
-		"{'name':'a','type':'email','to':['a@example.com'],'subject':'s','body':'m {{ input.p }}','import"
-		"ance':'high','timeout':30,'depends_on':[]}"},
+		"{'name':'a','type':'email','to':['a@example.com'],'subject':'s','body':'m {{ input.p }}','headers"
+		"':{'Importance':'high'},'timeout':30,'depends_on':[]}"},
 	{"{'id':'a','type':'action.notification','data':{'notification_type':'slack','message':'m','channe"
 		"l':'#c'}}",
 		"{'name':'a','type':'notify','channel':'slack','payload':{'text':'m','channel':'#c'},'timeout':30"
@@ -112,9 +131,8 @@ static const struct
 		"//example.com/','message':'m'}}",
 		"{'name':'a','type':'webhook','url':'https://example.com/','payload':{'text':'m'},'timeout':30,'d"
 		"epends_on':[]}"},
-	{"{'id':'a','type':'notification.email','data':{'to':'{{p}}','subject':'s','template':'t'}}",
-		"{'name':'a','type':'email','to':['{{ input.p }}'],'subject':'s','template':'t','timeout':30,'dep"
-		"ends_on':[]}"},
+	{"{'id':'a','type':'notification.email','data':{'to':'{{p}}','subject':'s'}}",
+		"{'name':'a','type':'email','to':['{{ input.p }}'],'subject':'s','timeout':30,'depends_on':[]}"},
 	{"{'id':'a','type':'integration.slack','data':{'webhook_url':'https://example.com/','message':'m'}"
 		"}",
 		"{'name':'a','type':'webhook','url':'https://example.com/','payload':{'text':'m'},'timeout':30,'d"
@@ -150,9 +168,9 @@ static const struct
 	{"{'id':'a','type':'condition.for_each','data':{'items':'{{list}}','item_variable':'server','max_p"
 		"arallel':2,'timeout_per_item':9,'continue_on_error':true,'loop_body':[{'id':'b','type':'action.c"
 		"ommand','data':{'command':'ping {{server.name}} {{index}}'}}]}}",
-		"{'name':'a','type':'foreach','items':'{{ input.list }}','as':'server','max_parallel':2,'on_item_"
-		"error':'continue','steps':[{'name':'b','type':'command','command':'ping {{ item.name }} {{ item_"
-		"index }}','timeout':9,'depends_on':[]}],'depends_on':[]}"},
+		"{'name':'a','type':'foreach','items':'{{ input.list }}','as':'server','max_parallel':2,'on_item_e"
+		"rror':'continue','steps':[{'name':'b','type':'command','command':'ping {{ item.name }} {{ item_in"
+		"dex }}','connection':'ssh','timeout':9,'depends_on':[]}],'depends_on':[]}"},
 	{"{'id':'a','type':'data.transform','data':{'script':'p'}}",
 		"{'name':'a','type':'transform','value':'{{ input.p }}','depends_on':[]}"},
 	{"{'id':'a','type':'data.transform','data':{'language':'jq','script':'.a[0]','input_data':'{{list}"
@@ -162,8 +180,8 @@ static const struct
 		"{'name':'a','type':'transform','sql':'SELECT upper({{ input.p }}::text)','depends_on':[]}"},
 	{"{'id':'a','type':'data.transform','data':{'transformation_type':'json','transformation_script':'"
 		"x = 1\\nreturn x','language':'python','input_data':'{{list}}','input_variables':{'p':'{{p}}'}}}",
-		"{'name':'a','type':'script','language':'python','script':'x = 1\\nreturn x','input':'{{ input.li"
-		"st }}','variables':{'p':'{{ input.p }}'},'depends_on':[]}"},
+		"{'name':'a','type':'external','task':'data.transform','language':'python','script':'x = 1\\nretur"
+		"n x','input':'{{ input.list }}','variables':{'p':'{{ input.p }}'},'depends_on':[]}"},
 	{"{'id':'a','type':'data.transform','data':{'script':'{ \\'a\\': 1, b: `x, }`, c: {{p}} }','langua"
 		"ge':'javascript'}}",
 		"{'name':'a','type':'transform','sql':'SELECT jsonb_build_object(`a`, `1`::jsonb, `b`, to_jsonb(`"
@@ -171,8 +189,8 @@ static const struct
 		"}"},
 	{"{'id':'a','type':'data.transform','data':{'script':'return { a: input.list[0].x, ...input };','l"
 		"anguage':'javascript','input_data':'{{p}}'}}",
-		"{'name':'a','type':'script','language':'javascript','script':'return { a: input.list[0].x, ...in"
-		"put };','input':'{{ input.p }}','depends_on':[]}"},
+		"{'name':'a','type':'external','task':'data.transform','language':'javascript','script':'return { "
+		"a: input.list[0].x, ...input };','input':'{{ input.p }}','depends_on':[]}"},
 	{"{'id':'a','type':'data.transform','data':{'mapping':{'n':'{{p ? 1 : 2}}','date':'{{system.date}}"
 		"'}}}",
 		"{'name':'a_values','type':'transform','outputs':{'v1':{'sql':'SELECT CASE WHEN coalesce({{ input"
@@ -262,6 +280,15 @@ static const struct
 	{"{'id':'a','type':'action.command','data':{'command':'{{p.trim()}}'}}",
 		"invalid_template", "$.nodes[1].data.command",
 		"node 'a', key 'command': the function 'trim' is not supported at '()'"},
+	{"{'id':'a','type':'action.command','data':{'command':'ls {{p}} | wc','connection_type':'local'}}",
+		"not_supported", "$.nodes[1].data.command",
+		"node 'a', key 'command': a command of the server that a shell reads has no templates"},
+	{"{'id':'a','type':'action.script','data':{'script':'ls {{p}}','connection_type':'local'}}",
+		"not_supported", "$.nodes[1].data.script",
+		"node 'a', key 'script': a script that runs on the server has no templates"},
+	{"{'id':'a','type':'action.file_transfer','data':{'source_path':'https://example.com/'}}",
+		"missing_key", "$.nodes[1].data.dest_path",
+		"node 'a', key 'dest_path': a node of type 'action.file_transfer' needs this parameter"},
 	{"{'id':'a','type':'action.database','data':{'query':'SELECT 1','connection_string':'host=x'}}",
 		"not_supported", "$.nodes[1].data.connection_string",
 		"node 'a', key 'connection_string': queries run in the database of the job only"},

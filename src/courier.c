@@ -1,0 +1,242 @@
+/*
+ * courier.c
+ *		One process per database, on demand: carries out all network steps.
+ *
+ * Why it exists: a step that waits for somebody else's server must hold neither a
+ * process nor a transaction.  The dispatcher starts it when a network step is ready; it takes
+ * such steps of all roles from their list, writes in one transaction for many what they are about to
+ * do, and only when that is on disk moves bytes, a thousand transfers at a time, with
+ * libcurl; what came is written in batches too.  It leaves after an idle time.
+ *
+ * Connected as the bootstrap superuser, it runs nobody's SQL; whose rights a step has is
+ * asked by role (egressrules.c, secret.c, artifact.c).  When it dies, the dispatcher reads
+ * the runs it had anew: what it had sent is sent again, with the same idempotency key.
+ */
+#include "joborch.h"
+
+#include "clock.h"
+#include "courier.h"
+#include "courierslot.h"
+#include "debugpoint.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "worker.h"
+
+#define BATCH 256				/* steps in one transaction */
+#define MAX_HELD 8192			/* steps that wait at gates; then no more are taken */
+#define BEGIN_PAUSE_MAX_USEC 10000
+#define FAILED_PAUSE_MS 1000
+
+JoDatabase *jo_courier_database = NULL;
+
+static JoNetClient *client = NULL;
+static MemoryContext loop_context = NULL;
+static dlist_head done_carries = DLIST_STATIC_INIT(done_carries);
+static int	ndone = 0;
+static TimestampTz begin_after = 0; /* a flush costs time: the next batch is to be worth it */
+
+static void
+note_done(JoCarry *carry)
+{
+	carry->state = JO_CARRY_DONE;
+	dlist_push_tail(&done_carries, &carry->node);
+	ndone++;
+}
+
+/* ---- what is under way ends ---- */
+
+static void
+break_off(JoCarry *carry)
+{
+	switch (carry->state)
+	{
+		case JO_CARRY_HELD:
+			jo_gate_forget(carry);
+			note_done(carry);
+			break;
+		case JO_CARRY_OPEN:
+			jo_net_abort(carry->transfer);
+			break;
+		default:
+			break;				/* cut is looked at when it is written */
+	}
+}
+
+static void
+collect(void)
+{
+	JoNetTransfer *transfer;
+
+	while ((transfer = jo_net_next_full(client)) != NULL)
+		jo_carry_take_bytes(jo_net_owner(transfer));
+	while ((transfer = jo_net_next_hungry(client)) != NULL)
+		jo_carry_give_bytes(jo_net_owner(transfer));
+	while ((transfer = jo_net_next_done(client)) != NULL)
+		note_done(jo_net_owner(transfer));
+}
+
+/* Writes what is done; false when that cannot be written now. */
+static bool
+end_done(void)
+{
+	while (ndone > 0)
+	{
+		JoCarry    *carries[BATCH];
+		int			n = 0;
+
+		while (n < BATCH && !dlist_is_empty(&done_carries))
+			carries[n++] = dlist_container(JoCarry, node, dlist_pop_head_node(&done_carries));
+		ndone -= n;
+		if (jo_carry_end_all(carries, n))
+			continue;
+		while (n > 0)
+		{
+			dlist_push_head(&done_carries, &carries[--n]->node);
+			ndone++;
+		}
+		return false;
+	}
+	return true;
+}
+
+/* ---- new ones begin ---- */
+
+static void
+send_out(JoCarry *carry)
+{
+	if (carry->errand.nothing_to_send)
+		note_done(carry);
+	else
+		carry->transfer = jo_net_open(client, &carry->errand.net_request, carry);
+}
+
+static int
+take_new(JoCarry **carries, int max)
+{
+	JoTask		tasks[BATCH];
+	int			n = jo_courier_take(jo_courier_database, tasks, max);
+
+	for (int i = 0; i < n; i++)
+		carries[i] = jo_carry_create(&tasks[i]);
+	return n;
+}
+
+/* One batch; false when there is nothing to begin.  *next: when one at a gate may try again. */
+static bool
+begin_batch(TimestampTz now, TimestampTz *next)
+{
+	JoCarry    *carries[BATCH];
+	int			room = Min(BATCH, jo_guc_max_transfers - jo_net_open_count(client));
+	TimestampTz begun;
+	int			n;
+
+	if (room <= 0)
+		return false;
+	n = jo_gate_next(carries, room, now, next);
+	if (n < room && jo_gate_held() < MAX_HELD)
+		n += take_new(carries + n, room - n);
+	if (n == 0)
+		return false;
+	n = jo_carry_begin_all(carries, n);
+	begun = jo_clock_now();
+	begin_after = begun + Min(begun - now, BEGIN_PAUSE_MAX_USEC);
+	for (int i = 0; i < n; i++)
+		send_out(carries[i]);
+	return true;
+}
+
+/* When there is little to win by waiting for more, begins at once. */
+static TimestampTz
+begin_new(void)
+{
+	TimestampTz now = jo_clock_now();
+	TimestampTz next = 0;
+
+	if (now < begin_after && jo_net_open_count(client) > 0)
+		return begin_after;
+	while (begin_batch(now, &next))
+	{
+		if (jo_net_open_count(client) >= BATCH)
+			return begin_after;
+		now = jo_clock_now();
+	}
+	return next;
+}
+
+/* ---- the process ---- */
+
+static void
+detach_client(int code, Datum argument)
+{
+	(void) code;
+	(void) argument;
+	if (client != NULL)
+		jo_net_destroy(client);
+	client = NULL;
+}
+
+static long
+time_left(TimestampTz when, long otherwise)
+{
+	return when == 0 ? otherwise : jo_clock_ms_until(when, otherwise);
+}
+
+/* Until there is nothing to do for a while. */
+static void
+serve(void)
+{
+	TimestampTz idle_since = jo_clock_now();
+
+	while (jo_courier_is_wanted(jo_courier_database, MyDatabaseId))
+	{
+		TimestampTz next;
+		bool		written;
+		bool		idle;
+
+		MemoryContextReset(loop_context);
+		MemoryContextSwitchTo(loop_context);
+		jo_net_set_limits(client, jo_guc_max_transfers_per_host, jo_guc_max_transfers);
+		if (jo_courier_was_cut(jo_courier_database))
+			jo_carry_look_for_cut(break_off);
+		collect();
+		written = end_done();
+		next = written ? begin_new() : 0;
+		jo_courier_database->courier_open = jo_carry_count();
+		idle = jo_carry_count() == 0;
+		if (!idle)
+			idle_since = jo_clock_now();
+		else if (jo_clock_now() - idle_since >= (int64) jo_guc_executor_idle_timeout * 1000 &&
+				 jo_courier_leave(jo_courier_database))
+			return;
+		pgstat_report_activity(idle ? STATE_IDLE : STATE_RUNNING, idle ? NULL : "network steps");
+		if (ndone == 0 || !written)
+			jo_net_run(client, time_left(next, written ? jo_guc_executor_idle_timeout : FAILED_PAUSE_MS));
+		(void) jo_worker_wait(0);
+	}
+}
+
+void
+joborch_courier_main(Datum argument)
+{
+	jo_worker_init(JO_PROCESS_COURIER);
+	jo_worker_connect(jo_worker_database(), InvalidOid);
+	SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	jo_courier_database = &jo_shared->databases[DatumGetInt32(argument)];
+	loop_context = AllocSetContextCreate(TopMemoryContext, "joborch courier", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(loop_context);
+	if (jo_courier_attach(jo_courier_database, MyDatabaseId))
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		jo_gate_init();
+		jo_carry_init();
+		client = jo_net_create(jo_guc_max_transfers);
+		before_shmem_exit(detach_client, (Datum) 0);
+		serve();
+	}
+	proc_exit(0);
+}
