@@ -63,7 +63,7 @@ invariants_hold()
 
 server_env()
 {
-  as_server env PGHOST="$sock" PGPORT=5432 PGUSER=postgres PATH="$pg_bin:$PATH" LC_ALL=C.UTF-8 \
+  as_server env PGHOST="$sock" PGPORT=5432 PGUSER=postgres PATH="$pg_bin:$PATH" LC_ALL=C.UTF-8 JOBORCH_NPM="$modules" \
     PGISOLATIONTIMEOUT="${PGISOLATIONTIMEOUT:-60}" "$@"
 }
 
@@ -161,6 +161,8 @@ run_kind()
 "$root/scripts/deps.sh" check
 load_pg
 work_dir "${JOBORCH_WORK:-check}"
+modules=$(dirname "$work")/npm
+"$root/scripts/npm.sh" "$modules"
 trap 'server_stop' EXIT
 build_private JOBORCH_TEST=1
 server_stop

@@ -148,6 +148,10 @@ SELECT joborch.create_secret('new', 'canary-10');
 SELECT name, key FROM joborch.secrets ORDER BY name;
 SELECT joborch.rotate_secret_key();
 SELECT name, key, version FROM joborch.secrets ORDER BY name;
+BEGIN;
+UPDATE joborch_internal.secret s SET sealed = o.sealed FROM joborch_internal.secret o WHERE s.name = 'api' AND o.name = 'new';
+SELECT test.refused($$ SELECT joborch_internal.debug_secret('regress_keeper'::regrole, 'secret.api') $$);
+ROLLBACK;
 COPY (SELECT 'second ' || encode(sha256('2'), 'hex')) TO PROGRAM 'cat > test_secrets.keys';
 SELECT joborch_internal.debug_secret('regress_keeper'::regrole, 'secret.api');
 -- key files that are no key files

@@ -68,10 +68,10 @@ CALL test.play('{"steps": [{"name": "l", "type": "loop", "max_iterations": 5, "s
 	{"name": "x", "type": "transform", "sql": "SELECT repeat(''x'', 400000)"}]}]}') \gset
 SELECT output -> 'iterations' AS iterations, jsonb_array_length(output -> 'results') AS results
 FROM joborch.run_steps(:run) WHERE step = 'l';
--- an item's output is like a step's
+-- an item's output is like a step's: what is too large for its row is an artifact
 CALL test.play('{"steps": [{"name": "big", "type": "transform", "sql": "SELECT repeat(''x'', 700000)"},
 	{"name": "each", "type": "transform", "foreach": {"items": [1]}, "value": {"a": "{{ previous.output }}", "b": "{{ previous.output }}"}}]}') \gset
-SELECT test.outcome(:run, 'each');
+SELECT step, item, status, coalesce(output -> 'truncated', output #> '{results,0,truncated}') AS truncated FROM joborch.run_steps(:run) WHERE step = 'each';
 
 -- ---- the run that a loop will read is not trimmed away ----
 SELECT joborch.start_definition('{"steps": [{"name": "l", "type": "loop", "while": "$.iteration < 2", "max_iterations": 5,

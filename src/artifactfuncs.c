@@ -8,6 +8,7 @@
 #include "joborch.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "artifactparts.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -118,6 +119,8 @@ joborch_store_artifact(PG_FUNCTION_ARGS)
 	writer = jo_artifact_begin(&spec);
 	jo_artifact_write(writer, VARDATA_ANY(content), VARSIZE_ANY_EXHDR(content));
 	(void) jo_artifact_finish(writer);
+	/* the rest of the statement may read it */
+	CommandCounterIncrement();
 	PG_RETURN_INT64(jo_artifact_writer_id(writer));
 }
 

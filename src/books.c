@@ -216,21 +216,6 @@ jo_books_finish(const JoAttempt *attempt, char status, Jsonb *output, Jsonb *err
 	stop_waiting(attempt);
 }
 
-/*
- * A request that was refused will be refused again: unless the policy names categories, what
- * goes to other systems is tried again only if that may help.
- */
-static bool
-may_try_again(const JoStepDef *step, int sqlstate)
-{
-	bool		may_help;
-
-	(void) jo_failure_category(sqlstate, &may_help);
-	if (step->type == JO_STEP_NETWORK && step->retry.non == 0 && !may_help)
-		return false;
-	return jo_failure_retryable(&step->retry, sqlstate);
-}
-
 JoOutcome
 jo_books_fail(const JoAttempt *attempt, const JoStepDef *step, int sqlstate,
 			  Jsonb *error, Jsonb *notices, TimestampTz *retry_due)
@@ -240,7 +225,8 @@ jo_books_fail(const JoAttempt *attempt, const JoStepDef *step, int sqlstate,
 	JoTimerRow	timer;
 
 	stop_waiting(attempt);
-	if (step == NULL || tries >= step->retry.max_attempts || !may_try_again(step, sqlstate))
+	if (step == NULL || tries >= step->retry.max_attempts ||
+		!jo_failure_retryable(&step->retry, sqlstate))
 	{
 		insert_attempt(attempt, JO_STEP_FAILED, now, 0, error, notices);
 		insert_step(attempt, JO_STEP_FAILED, now, NULL, error);

@@ -15,6 +15,7 @@
 #include "claim.h"
 #include "clock.h"
 #include "common/hashfn.h"
+#include "compat.h"
 #include "defcache.h"
 #include "errors.h"
 #include "events.h"
@@ -338,6 +339,21 @@ begin_wait(const Claiming *claiming)
 				 errhint("LISTEN joborch_work instead, and call claim_steps() without \"wait\" when it says something.")));
 }
 
+/*
+ * What is claimed for a worker that is gone would be nobody's until its lease runs out;
+ * and nothing else notices that it is gone while this waits.
+ */
+static void
+check_client(void)
+{
+	if (MyProcPort != NULL && WaitEventSetCanReportClosed() && !pq_check_connection())
+	{
+		ClientConnectionLost = true;
+		InterruptPending = true;
+	}
+	CHECK_FOR_INTERRUPTS();
+}
+
 static void
 look_until(Claiming *claiming, TimestampTz deadline)
 {
@@ -358,7 +374,7 @@ look_until(Claiming *claiming, TimestampTz deadline)
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 jo_clock_ms_until(deadline, MAX_WAIT / 1000), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		check_client();
 		check_database();
 	}
 	jo_events_wait_end();

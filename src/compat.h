@@ -63,4 +63,10 @@
 #define jo_compat_create_wait_event_set(nevents) CreateWaitEventSet(TopMemoryContext, (nevents))
 #endif
 
+/*
+ * Is the client still there?  From libpq/libpq.h, which wants the headers of GSSAPI, which
+ * need not be installed.
+ */
+extern bool pq_check_connection(void);
+
 #endif

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "courier.h"
+#include "courierchores.h"
 #include "courierslot.h"
 #include "debugpoint.h"
 #include "guc.h"
@@ -75,9 +76,14 @@ collect(void)
 	while ((transfer = jo_net_next_full(client)) != NULL)
 		jo_carry_take_bytes(jo_net_owner(transfer));
 	while ((transfer = jo_net_next_hungry(client)) != NULL)
-		jo_carry_give_bytes(jo_net_owner(transfer));
+		if (!jo_chores_feed(transfer))
+			jo_carry_give_bytes(jo_net_owner(transfer));
 	while ((transfer = jo_net_next_done(client)) != NULL)
-		note_done(jo_net_owner(transfer));
+		if (!jo_chores_finish(transfer))
+		{
+			jo_carry_close_spool(jo_net_owner(transfer));
+			note_done(jo_net_owner(transfer));
+		}
 }
 
 /* Writes what is done; false when that cannot be written now. */
@@ -181,9 +187,19 @@ detach_client(int code, Datum argument)
 }
 
 static long
-time_left(TimestampTz when, long otherwise)
+sooner(long timeout, TimestampTz when)
 {
-	return when == 0 ? otherwise : jo_clock_ms_until(when, otherwise);
+	return when == 0 ? timeout : jo_clock_ms_until(when, timeout);
+}
+
+/* Begins what can begin; returns how long nothing will happen by itself, in ms. */
+static long
+begin_all(void)
+{
+	TimestampTz now = jo_clock_now();
+	TimestampTz next = jo_chores_begin(client, jo_courier_has_chores(jo_courier_database), now);
+
+	return sooner(sooner(jo_guc_executor_idle_timeout, next), begin_new());
 }
 
 /* Until there is nothing to do for a while. */
@@ -194,7 +210,7 @@ serve(void)
 
 	while (jo_courier_is_wanted(jo_courier_database, MyDatabaseId))
 	{
-		TimestampTz next;
+		long		timeout = FAILED_PAUSE_MS;
 		bool		written;
 		bool		idle;
 
@@ -205,9 +221,10 @@ serve(void)
 			jo_carry_look_for_cut(break_off);
 		collect();
 		written = end_done();
-		next = written ? begin_new() : 0;
+		if (written)
+			timeout = begin_all();
 		jo_courier_database->courier_open = jo_carry_count();
-		idle = jo_carry_count() == 0;
+		idle = jo_carry_count() == 0 && jo_chores_open() == 0;
 		if (!idle)
 			idle_since = jo_clock_now();
 		else if (jo_clock_now() - idle_since >= (int64) jo_guc_executor_idle_timeout * 1000 &&
@@ -215,7 +232,7 @@ serve(void)
 			return;
 		pgstat_report_activity(idle ? STATE_IDLE : STATE_RUNNING, idle ? NULL : "network steps");
 		if (ndone == 0 || !written)
-			jo_net_run(client, time_left(next, written ? jo_guc_executor_idle_timeout : FAILED_PAUSE_MS));
+			jo_net_run(client, timeout);
 		(void) jo_worker_wait(0);
 	}
 }

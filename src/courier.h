@@ -125,6 +125,12 @@ extern int	jo_gate_held(void);
 /* A window is full: the bytes go to the step's artifact or file. */
 extern void jo_carry_take_bytes(JoCarry *carry);
 
+/*
+ * It is done: its artifact gets the last bytes, in a transaction of its own, since what is
+ * finished in one with others would be lost when one of these makes it fail.
+ */
+extern void jo_carry_close_spool(JoCarry *carry);
+
 /* An upload wants more. */
 extern void jo_carry_give_bytes(JoCarry *carry);
 

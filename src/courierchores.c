@@ -279,9 +279,8 @@ jo_chores_finish(JoNetTransfer *transfer)
 		return false;
 	finish_chore(chore);
 	free_chore(chore);
-	/* there is room for another */
-	if (look_at == 0 || nchores == MAX_CHORES - 1)
-		look_at = 1;
+	/* there is room for another, and this one may be due again */
+	look_at = 1;
 	return true;
 }
 

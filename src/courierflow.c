@@ -97,6 +97,31 @@ jo_carry_take_bytes(JoCarry *carry)
 }
 
 void
+jo_carry_close_spool(JoCarry *carry)
+{
+	JoErrand   *errand = &carry->errand;
+	const JoNetResponse *response = jo_net_response(carry->transfer);
+	MemoryContext old = CurrentMemoryContext;
+
+	if (errand->spool == NULL || carry->failure != NULL || response->result != JO_NET_OK)
+		return;
+	PG_TRY();
+	{
+		jo_txn_begin();
+		MemoryContextSwitchTo(errand->context);
+		jo_artifact_write(errand->spool, response->body, response->body_size);
+		errand->spooled = jo_artifact_finish(errand->spool);
+		jo_txn_commit();
+	}
+	PG_CATCH();
+	{
+		break_off(carry);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+}
+
+void
 jo_carry_give_bytes(JoCarry *carry)
 {
 	static char buffer[JO_ARTIFACT_CHUNK];

@@ -297,9 +297,15 @@ end_with_response(JoCarry *carry)
 	jo_stepwrite_end(&carry->attempt, try.job, JO_STEP_COMPLETED, jo_step_shape(&try, try.output), NULL);
 }
 
+/*
+ * The attempt is over, and with it what was left for its time.  A callback that is just
+ * being completed is too late: its order finds no step that waits.
+ */
 static void
-remove_mark(const JoCarry *carry)
+remove_traces(const JoCarry *carry)
 {
+	if (carry->errand.callback_token != NULL && !carry->result.callback_wait)
+		(void) jo_store_drop_claims(carry->attempt.run_id, carry->attempt.step, carry->attempt.item);
 	if (jo_courier_database->careful && carry->attempt.traced)
 		jo_store_delete_mark(carry->attempt.run_id, carry->attempt.step, carry->attempt.item);
 }
@@ -314,7 +320,7 @@ jo_carry_end(JoCarry *carry)
 		ReThrowError(carry->failure);
 	else
 		end_with_response(carry);
-	remove_mark(carry);
+	remove_traces(carry);
 	take_meaning(carry);
 }
 
@@ -350,6 +356,6 @@ jo_carry_fail(JoCarry *carry, ErrorData *error)
 		record_refusal(carry);
 	(void) jo_stepwrite_failure(&carry->attempt, &job->definition->steps[carry->attempt.step],
 								error->sqlerrcode, failure, NULL, carry->result.not_before);
-	remove_mark(carry);
+	remove_traces(carry);
 	take_meaning(carry);
 }

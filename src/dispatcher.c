@@ -14,6 +14,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "artifactmove.h"
 #include "careful.h"
 #include "catalog/namespace.h"
 #include "clock.h"
@@ -250,6 +251,7 @@ serve(void)
 	timeout = sooner(timeout, jo_refill_next(database));
 	timeout = sooner(timeout, jo_timers_next(database));
 	timeout = sooner(timeout, jo_pool_next(database));
+	timeout = sooner(timeout, jo_artifact_watch(database, now));
 	courier = jo_courier_start(database, now);
 	if (courier >= 0)
 		timeout = Min(timeout, courier);

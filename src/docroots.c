@@ -365,7 +365,7 @@ get_named_item(JoDocument *document, const char *name)
 void
 jo_document_allow_secrets(JoDocument *document, Oid role, JoSecretList *list)
 {
-	document->secret_use = JO_SECRET_ALLOWED;
+	document->secret_use = OidIsValid(role) ? JO_SECRET_ALLOWED : JO_SECRET_REFUSED;
 	document->secret_role = role;
 	document->secret_list = list;
 }

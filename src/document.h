@@ -49,7 +49,7 @@ extern void jo_document_set_result(JoDocument *document, Jsonb *result);
 
 /*
  * Gives `secret` a meaning: a value that this role may use, kept in *list (which the caller
- * forgets) so that it can be masked.  Without it a template with a secret raises
+ * forgets) so that it can be masked; InvalidOid: no more.  Without it a template with a secret raises
  * ERRCODE_JO_SECRET; named, it is shown as it is written, for reports.
  */
 extern void jo_document_allow_secrets(JoDocument *document, Oid role, JoSecretList *list);

@@ -455,7 +455,10 @@ jo_egress_refuse(JoEgressVerdict verdict, Oid role, unsigned scheme, const char 
 #define LOG_SLOTS 64
 #define LOG_INTERVAL (60 * USECS_PER_SEC)
 
-/* Of each cause a line a minute; causes share a fixed number of slots, so that hosts made up by the thousand are no more. */
+/*
+ * Of each cause a line a minute; causes share a fixed number of slots, so that hosts
+ * that somebody makes up by the thousand do not fill the log.
+ */
 static void
 tell_log(const JoEgressRefusal *refusal, int64 run_id, const char *step_name)
 {

@@ -129,7 +129,7 @@ static const ErrorClass error_classes[] = {
 	{"JO043", "not_found", false},
 	{"JO044", "conflict", false},
 	{"JO045", "permission", false},
-	{"JO046", "external", false}
+	{"JO046", "client", false}
 };
 
 PG_FUNCTION_INFO_V1(joborch_error_classes);
@@ -268,24 +268,32 @@ list_names(char *const *list, int n, const char *category, const char *sqlstate)
 	return false;
 }
 
+/* Raised about what is outside of the database: JO031 to JO046. */
+static bool
+is_outside(const char *code)
+{
+	return strcmp(code, "JO031") >= 0 && strcmp(code, "JO046") <= 0 && strcmp(code, "JO040") != 0;
+}
+
 /*
- * A policy without `on` tries everything again, as users of other systems expect;
- * only what someone cancelled stays cancelled.  Never raises.
+ * A policy without `on` tries everything again, as users of other systems expect.  Only
+ * what someone cancelled stays cancelled, and what another system refused, or the rules about
+ * reaching it, would be refused again.  Never raises.
  */
 bool
 jo_failure_retryable(const JoRetry *retry, int sqlstate)
 {
 	char		code[6];
-	const char *category = jo_failure_category(sqlstate, NULL);
+	bool		may_help;
+	const char *category = jo_failure_category(sqlstate, &may_help);
 
 	strlcpy(code, unpack_sql_state(sqlstate), sizeof(code));
 	if (strcmp(category, "cancelled") == 0)
 		return false;
 	if (list_names(retry->not_on, retry->nnot_on, category, code))
 		return false;
-	/* what the other side refuses it will refuse again: only if it is named */
 	if (retry->non == 0)
-		return strcmp(category, "client") != 0;
+		return may_help || !is_outside(code);
 	return list_names(retry->on, retry->non, category, code);
 }
 

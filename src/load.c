@@ -101,14 +101,18 @@ replay_attempts(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 
 static bool load_asked_for = false; /* by a request, not because of the time or the sweep */
 
-/* Is what somebody else is to do offered, or claimed by a worker whose lease has not run out? */
+/*
+ * Is what somebody else is to do offered, or claimed?  Then in such a way that the step
+ * will look when the lease runs out: a timer is still to come, of the claim or of the wait.
+ */
 static bool
 is_in_hand(const JoWaitRow *wait, Snapshot snapshot, TimestampTz now)
 {
 	JoClaimRow	claim;
 
 	if (jo_store_claim(wait->run_id, wait->step, wait->item, snapshot, &claim))
-		return claim.lease_until == 0 || claim.lease_until > now;
+		return claim.lease_until == 0 || claim.timer_due > now ||
+			(wait->look_at > now && wait->look_at <= claim.lease_until);
 	return jo_store_is_offered(wait->run_id, wait->step, wait->item, snapshot);
 }
 

@@ -180,20 +180,30 @@ jo_request_read_artifact(JoErrand *errand, const char *key, JoArtifactReader *re
 	return content;
 }
 
+static char *
+type_of_artifact(JoArtifactReader *reader)
+{
+	Jsonb	   *description = jo_artifact_describe(reader);
+	JsonbValue	type;
+
+	char	   *text;
+
+	if (!jo_jsonb_member(&description->root, "content_type", 12, &type) || type.type != jbvString)
+		return "application/octet-stream";
+	text = jo_request_scalar(&type);
+	return jo_http_check_header("Content-Type", text) == JO_HEADER_OK ? text : "application/octet-stream";
+}
+
 /* The courier feeds it: it may be larger than memory. */
 static void
 set_artifact(JoErrand *errand, JsonbValue *value)
 {
 	JoArtifactReader *reader = jo_request_open_artifact(errand, "artifact", value, &errand->source_artifact);
-	Jsonb	   *description = jo_artifact_describe(reader);
-	JsonbValue	type;
 
 	errand->net_request.upload = true;
 	errand->net_request.upload_size = jo_artifact_size(reader);
 	if (!jo_request_has_header(errand, "Content-Type"))
-		jo_request_add_header(errand, "Content-Type",
-							  jo_jsonb_member(&description->root, "content_type", 12, &type) && type.type == jbvString ?
-							  jo_request_scalar(&type) : "application/octet-stream");
+		jo_request_add_header(errand, "Content-Type", type_of_artifact(reader));
 	jo_artifact_close(reader);
 }
 
@@ -225,9 +235,13 @@ fill_part(JoErrand *errand, JoNetPart *part, Jsonb *source)
 	if ((text = jo_request_text(errand, source, "content_base64")) != NULL)
 		part->data = jo_request_base64(errand, "multipart.content_base64", text, &part->size);
 	else if (jo_request_member(source, "artifact", &value))
-		part->data = jo_request_read_artifact(errand, "multipart.artifact",
-											  jo_request_open_artifact(errand, "multipart.artifact", &value, &id),
-											  MOST_PART_BYTES, &part->size);
+	{
+		JoArtifactReader *reader = jo_request_open_artifact(errand, "multipart.artifact", &value, &id);
+
+		if (part->content_type == NULL)
+			part->content_type = MemoryContextStrdup(errand->context, type_of_artifact(reader));
+		part->data = jo_request_read_artifact(errand, "multipart.artifact", reader, MOST_PART_BYTES, &part->size);
+	}
 	else if (jo_request_member(source, "content", &value))
 	{
 		text = jo_jsonb_text(jo_jsonb_from_value(&value));

@@ -22,7 +22,6 @@
 #include "words.h"
 
 #define DEFAULT_TIMEOUT 30000	/* milliseconds */
-#define DEFAULT_MAX_RESPONSE (INT64CONST(64) * 1024 * 1024)
 #define MOST_REDIRECTS 50
 #define DEFAULT_REDIRECTS 5		/* with "redirects": true */
 #define LONGEST_RETRY_AFTER (24 * 3600) /* seconds: no server may put a step off for longer */
@@ -223,7 +222,8 @@ read_response_form(JoErrand *errand, Jsonb *request, JoHttpState *state)
 		jo_request_refuse(errand, "response", "is no form of a response",
 						  psprintf("It is one of %s.", jo_words_join(words)));
 	state->form = form;
-	errand->net_request.max_response = jo_request_bytes(errand, request, "max_response", DEFAULT_MAX_RESPONSE);
+	errand->net_request.max_response = jo_request_bytes(errand, request, "max_response",
+														 (int64) jo_guc_max_result * 1024);
 	errand->net_request.window = (size_t) jo_guc_max_inline_result * 1024;
 	errand->spools = true;
 	if (form == JO_RESPONSE_NONE)

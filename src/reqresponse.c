@@ -24,6 +24,9 @@
 /* What is nested deeper is no JSON for us: each level costs stack wherever it is read. */
 #define DEEPEST_JSON 1000
 
+/* Beyond any double.  A few bytes could stand for some hundred thousand digits. */
+#define LARGEST_EXPONENT 400
+
 /* So much of a body is told in an error. */
 #define SHOWN_BODY 2048
 
@@ -180,12 +183,22 @@ add_headers(JsonbParseState **state, const JoNetResponse *response)
 
 /* ---- the body ---- */
 
-/* How deep brackets are nested outside of strings; of a text that is no JSON, anything. */
-static int
-depth_of(const char *json)
+/* At the e of a number: is it one of some hundred digits, of which each reader would print all? */
+static bool
+is_huge_exponent(const char *p)
+{
+	int			exponent = 0;
+
+	for (p += p[1] == '+' || p[1] == '-' ? 2 : 1; *p >= '0' && *p <= '9' && exponent <= LARGEST_EXPONENT; p++)
+		exponent = exponent * 10 + (*p - '0');
+	return exponent > LARGEST_EXPONENT;
+}
+
+/* What makes JSON a burden on whoever reads it; NULL: nothing.  Of a text that is no JSON, anything. */
+static const char *
+find_burden(const char *json)
 {
 	int			depth = 0;
-	int			deepest = 0;
 	bool		quoted = false;
 
 	for (const char *p = json; *p != '\0'; p++)
@@ -194,12 +207,16 @@ depth_of(const char *json)
 			p++;
 		else if (*p == '"')
 			quoted = !quoted;
-		else if (!quoted && (*p == '{' || *p == '['))
-			deepest = Max(deepest, ++depth);
-		else if (!quoted && (*p == '}' || *p == ']'))
+		else if (quoted)
+			continue;
+		else if ((*p == '{' || *p == '[') && ++depth > DEEPEST_JSON)
+			return psprintf("It is nested deeper than %d levels.", DEEPEST_JSON);
+		else if (*p == '}' || *p == ']')
 			depth--;
+		else if ((*p == 'e' || *p == 'E') && p > json && p[-1] >= '0' && p[-1] <= '9' && is_huge_exponent(p))
+			return psprintf("It has a number beyond 1e%d.", LARGEST_EXPONENT);
 	}
-	return deepest;
+	return NULL;
 }
 
 /*
@@ -208,14 +225,15 @@ depth_of(const char *json)
  * sub-transaction, and everything else goes on.
  */
 static Jsonb *
-parse_json(const char *text, char **problem)
+parse_json(const char *text, const char **problem)
 {
+	const char *burden;
 	MemoryContext context = CurrentMemoryContext;
 	Jsonb	   *volatile json = NULL;
 
-	if (depth_of(text) > DEEPEST_JSON)
+	if ((burden = find_burden(text)) != NULL)
 	{
-		*problem = psprintf("It is nested deeper than %d levels.", DEEPEST_JSON);
+		*problem = burden;
 		return NULL;
 	}
 	PG_TRY();
@@ -231,7 +249,7 @@ parse_json(const char *text, char **problem)
 		error = CopyErrorData();
 		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 		if (category != ERRCODE_DATA_EXCEPTION && category != ERRCODE_PROGRAM_LIMIT_EXCEEDED &&
-			error->sqlerrcode != ERRCODE_UNTRANSLATABLE_CHARACTER)
+			error->sqlerrcode != ERRCODE_FEATURE_NOT_SUPPORTED) /* of \u in a database without an encoding */
 			PG_RE_THROW();
 		FlushErrorState();
 		*problem = error->detail != NULL ? error->detail : error->message;
@@ -273,7 +291,7 @@ skip_mark(const char *text)
 static void
 read_body(const JoErrand *errand, const JoNetResponse *response, JoResponseForm form, Body *body)
 {
-	char	   *problem = "Its bytes are no text of the charset that it says.";
+	const char *problem = "Its bytes are no text of the charset that it says.";
 	JoMediaType type;
 	size_t		length;
 	char	   *text = NULL;

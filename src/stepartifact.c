@@ -24,7 +24,7 @@ refuse(const JoTry *try, const char *key, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_JO_REQUEST),
-			 errmsg("%s is not valid: \"%s\" %s", jo_document_place(try->document), key, problem)));
+			 errmsg("request of %s is not valid: \"%s\" %s", jo_document_place(try->document), key, problem)));
 }
 
 /* A member that is there and not null. */

@@ -43,10 +43,16 @@ static const char *const known_keys[] = {
 };
 
 static bool
+has_nodes(const cJSON *json)
+{
+	return cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(json, "nodes")) &&
+		cJSON_GetObjectItemCaseSensitive(json, "edges") != NULL;
+}
+
+static bool
 is_definition(const cJSON *json)
 {
-	return (cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(json, "nodes")) &&
-			cJSON_GetObjectItemCaseSensitive(json, "edges") != NULL) ||
+	return has_nodes(json) ||
 		(cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(json, "blocks")) &&
 		 cJSON_GetObjectItemCaseSensitive(json, "connections") != NULL);
 }
@@ -242,7 +248,7 @@ translate_document(const cJSON *root, JoFindings *findings)
 	{
 		visual.root = envelopes.list[envelopes.n - 1];
 		visual.path = envelopes.paths[envelopes.n - 1];
-		visual.blocks = cJSON_GetObjectItemCaseSensitive(visual.root, "connections") != NULL;
+		visual.blocks = !has_nodes(visual.root);
 		jo_def_check_duplicate_keys(&visual.reader, root, &top);
 		check_known_keys(&visual, &envelopes);
 		for (int i = 0; i < envelopes.n; i++)

@@ -124,6 +124,7 @@ BEGIN
 	UPDATE joborch_internal.run r SET owner = coalesce(to_regrole(quote_ident(r.owner_name))::oid, 0);
 	UPDATE joborch_internal.egress_rule e SET role = coalesce(to_regrole(quote_ident(e.role_name))::oid, 0)
 	WHERE NOT e.everyone;
+	PERFORM joborch_internal.invalidate('joborch_internal.egress_rule');
 	UPDATE joborch_internal.work_group g SET owner = coalesce(to_regrole(quote_ident(g.owner_name))::oid, 0);
 	UPDATE joborch_internal.run_key k SET owner = r.owner
 	FROM joborch_internal.run r WHERE r.run_id = k.run_id;

@@ -37,7 +37,7 @@ BEGIN
 	END IF;
 	SELECT l.cancel INTO v_cancel FROM joborch_internal.live l WHERE l.run_id = p_claim.run_id;
 	IF v_cancel IS DISTINCT FROM '-' THEN
-		PERFORM joborch_internal.refuse_claim(format('Run %s was cancelled, or is over.', p_claim.run_id));
+		PERFORM joborch_internal.refuse_claim(format('It is of run %s, which was cancelled or is over.', p_claim.run_id));
 	END IF;
 	-- the other side may answer before the courier has written that it waits
 	PERFORM FROM joborch_internal.wait w

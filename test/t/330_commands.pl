@@ -19,7 +19,8 @@ $ENV{LD_JO} = 'never';
 my $key_file = PostgreSQL::Test::Utils::tempdir() . '/keys';
 append_to_file($key_file, 'key1 ' . encode_base64('k' x 32));
 chmod 0600, $key_file;
-my $node = joborch_node('commands', conf => qq(
+# another mask than the one that commands get
+my $node = joborch_node('commands', init => [ extra => ['--allow-group-access'] ], conf => qq(
 joborch.enable_commands = on
 joborch.secret_key_file = '$key_file'
 joborch.command_environment = 'JO_SHOWN, JO_MISSING, LD_JO'

@@ -249,6 +249,10 @@ static const struct
 		"ype':'string'}},'required':['target_hostname']},'steps':[{'name':'x','type':'command','command':'"
 		"{{ input.target_hostname }} {{ input.v }} {{ input.trigger_info.kind }}','connection':'ssh','time"
 		"out':60,'depends_on':[]}]}"},
+	/* a key of the other spelling beside it means nothing */
+	{"{'nodes':[{'id':'s','type':'flow.start'},{'id':'a','type':'flow.delay','data':{'delay_seconds':1}}],'edges'"
+		":[{'source':'s','target':'a'}],'connections':[]}",
+		"{'steps':[{'name':'a','type':'delay','duration':1,'depends_on':[]}]}"},
 };
 
 static const struct
@@ -372,6 +376,10 @@ static const struct
 		"}}],'edges':[{'source':'s','target':'a'}],'colour':'red'}",
 		"unknown_key", "$.colour",
 		"the key 'colour' means nothing here: it is kept in the original only"},
+	{"{'nodes':[{'id':'s','type':'flow.start'},{'id':'a','type':'notification.email','data':{'to':'a@x.org'"
+		",'subject':'s','template':'t'}}],'edges':[{'source':'s','target':'a'}]}",
+		"ignored_key", "$.nodes[1].data.template",
+		"node 'a', key 'template': there are no templates of mails here: 't' is not looked for"},
 };
 
 
