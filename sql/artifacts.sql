@@ -87,8 +87,8 @@ CALL test.play('{"steps": [
 	jsonb_build_object('name', 'report', 'n', 7, 'long', repeat('0123456789', 100000))) \gset
 SELECT test.story(:run);
 SELECT step, item, shown(output) - 'sha256' AS output FROM joborch.run_steps(:run) WHERE step IN ('text', 'zip', 'delete');
-SELECT step, item, name, type, size, stored_size, content_type, compression, expires_at - created_at AS lifetime FROM joborch.job_artifacts WHERE run_id = :run ORDER BY artifact_id;
-SELECT name, joborch.artifact_text(artifact_id) FROM joborch.job_artifacts WHERE run_id = :run AND size < 100 ORDER BY artifact_id;
+SELECT step, item, name, type, size, stored_size < size AS smaller, content_type, compression, expires_at - created_at AS lifetime FROM joborch.job_artifacts WHERE run_id = :run ORDER BY name;
+SELECT name, joborch.artifact_text(artifact_id) FROM joborch.job_artifacts WHERE run_id = :run AND size < 100 ORDER BY name;
 SELECT encode(sha256(joborch.artifact_content(artifact_id)), 'hex') = sha256 AS same FROM joborch.job_artifacts WHERE run_id = :run ORDER BY artifact_id;
 -- what does not work
 CREATE TABLE wrong (position serial, step jsonb);
@@ -121,9 +121,12 @@ BEGIN READ ONLY;
 SELECT test.refused($$SELECT joborch.put_artifact(NULL, 'x', 'x')$$);
 ROLLBACK;
 -- of a size around that of a chunk
+CREATE TABLE sized AS
+SELECT n, joborch.put_artifact(NULL, 'chunks', convert_to(repeat('x', n), 'UTF8')) AS id FROM (VALUES (0), (1), (262143), (262144), (262145), (524288)) AS v (n);
 SELECT n, octet_length(joborch.artifact_content(id)) AS size, count(c.chunk) AS chunks
-FROM (SELECT n, joborch.put_artifact(NULL, 'chunks', convert_to(repeat('x', n), 'UTF8')) AS id FROM (VALUES (0), (1), (262143), (262144), (262145), (524288)) AS v (n) OFFSET 0) AS p
-LEFT JOIN joborch_internal.artifact_chunk c ON c.artifact_id = p.id GROUP BY n, p.id ORDER BY n;
+FROM sized LEFT JOIN joborch_internal.artifact_chunk c ON c.artifact_id = id GROUP BY n, id ORDER BY n;
+-- and read in the statement that makes it
+SELECT joborch.artifact_text(joborch.put_artifact(NULL, 'at once', 'at once'));
 
 -- ---- whose ----
 
@@ -151,12 +154,20 @@ SELECT test.refused(format('SELECT joborch.put_artifact(%s, ''x'', ''x'')', :run
 SELECT deleted FROM joborch.cleanup_expired_artifacts();
 RESET ROLE;
 SELECT test.refused('SELECT * FROM joborch_internal.artifact') AS owner, asked('regress_artifact_other', 'SELECT * FROM joborch_internal.artifact') AS other;
--- a step reads artifacts of its own run, and of its own role
+-- a step may do with artifacts of other runs what its role may
+SET ROLE regress_artifact_owner;
+SELECT joborch.put_artifact(NULL, 'mine too', 'mine') AS artifact \gset
+RESET ROLE;
 SET ROLE regress_artifact_other;
 SELECT joborch.start_definition(format('{"steps": [{"name": "s", "type": "artifact", "action": "delete", "artifact": %s}]}', :artifact)::jsonb, name => 'thief') > 0 AS started;
 RESET ROLE;
 SELECT test.finish('thief');
 SELECT regexp_replace(test.outcome(test.run('thief'), 's'), 'artifact \d+', 'artifact N');
+SET ROLE regress_artifact_member;
+SELECT joborch.start_definition(format('{"steps": [{"name": "s", "type": "artifact", "action": "delete", "artifact": %s}]}', :artifact)::jsonb, name => 'heir') > 0 AS started;
+RESET ROLE;
+SELECT test.finish('heir');
+SELECT count(*) FROM joborch.job_artifacts WHERE artifact_id = :artifact;
 
 -- ---- how they go ----
 
@@ -195,5 +206,7 @@ SELECT count(*) FROM joborch_internal.artifact_chunk c WHERE NOT EXISTS (SELECT 
 SELECT * FROM joborch.check();
 SELECT joborch.delete_artifact(artifact_id) FROM joborch.job_artifacts WHERE run_id IS NULL;
 DROP FUNCTION shown(jsonb), asked(text, text);
-DROP TABLE wrong, wrong_runs;
+DROP TABLE wrong, wrong_runs, sized;
 SELECT joborch.revoke_usage(r) FROM unnest('{regress_artifact_owner,regress_artifact_member,regress_artifact_other,regress_artifact_monitor}'::text[]) AS r;
+DROP OWNED BY regress_artifact_owner, regress_artifact_member, regress_artifact_other, regress_artifact_monitor;
+DROP ROLE regress_artifact_owner, regress_artifact_member, regress_artifact_other, regress_artifact_monitor;

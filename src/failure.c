@@ -124,7 +124,7 @@ static const ErrorClass error_classes[] = {
 	{"JO038", "data", false},
 	{"JO039", "external", false},
 	{"JO040", "validation", false},
-	{"JO041", "external", false},
+	{"JO041", "external", true},
 	{"JO042", "permission", false},
 	{"JO043", "not_found", false},
 	{"JO044", "conflict", false},

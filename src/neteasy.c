@@ -191,12 +191,18 @@ scheme_name(unsigned scheme)
 	return "";
 }
 
+/* Libcurl needs it to share it out among the addresses of a host; all other time is kept by netloop.c. */
 static long
-remaining_time(const JoNetTransfer *transfer)
+connect_time(const JoNetTransfer *transfer)
 {
-	int64		left = transfer->request->total_timeout - (jo_net_now() - transfer->begun) / 1000;
+	const JoNetRequest *request = transfer->request;
+	long		limit = request->connect_timeout > 0 ? request->connect_timeout : 10000;
+	int64		left;
 
-	return (long) Max(left, 1);
+	if (request->total_timeout == 0)
+		return limit;
+	left = request->total_timeout - (jo_net_now() - transfer->begun) / 1000;
+	return (long) Max(Min(left, limit), 1);
 }
 
 /* What no request can change. */
@@ -219,9 +225,7 @@ set_always(JoNetTransfer *transfer)
 	JO_NET_SET(CURLOPT_NOPROGRESS, 1L);
 	JO_NET_SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	JO_NET_SET(CURLOPT_CURLU, transfer->url);
-	JO_NET_SET(CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout > 0 ? request->connect_timeout : 10000L);
-	if (request->total_timeout > 0)
-		JO_NET_SET(CURLOPT_TIMEOUT_MS, remaining_time(transfer));
+	JO_NET_SET(CURLOPT_CONNECTTIMEOUT_MS, connect_time(transfer));
 	if (request->max_response > 0 && strcmp(jo_net_method(transfer), "HEAD") != 0)
 		JO_NET_SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) request->max_response);
 	return code;

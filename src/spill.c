@@ -70,6 +70,13 @@ add_if_there(JsonbParseState **state, Jsonb *output, const char *key)
 		jo_jsonb_add(state, key, &value);
 }
 
+/* A loop bounds what it keeps itself, and its variables are read by every step behind it. */
+static bool
+is_bounded(const JoStepDef *step)
+{
+	return step->type == JO_STEP_LOOP && step->part != JO_PART_CLOSE && step->output == NULL;
+}
+
 static char *
 make_name(const JoTry *try)
 {
@@ -93,7 +100,7 @@ jo_spill(const JoTry *try, Jsonb *output)
 	StringInfoData text;
 	Jsonb	   *artifact;
 
-	if (!jo_spill_is_large(output))
+	if (!jo_spill_is_large(output) || is_bounded(try->step))
 		return output;
 	spec.name = make_name(try);
 	initStringInfo(&text);
