@@ -290,25 +290,35 @@ read_step(JoTry *try, JoCommand *command)
 	MemoryContextSwitchTo(caller);
 }
 
+/* Not inlined: its variables are none that an error finds half changed. */
+static pg_noinline Jsonb *
+carry_out(JoTry *try, JoCommand *command)
+{
+	JoProcessResult result;
+
+	read_step(try, command);
+	jo_process_run(&command->spec, &result);
+	check_end(try, command, &result);
+	return build_output(try, command, &result);
+}
+
 Jsonb *
 jo_step_command(JoTry *try)
 {
 	JoCommand	command = {0};
-	JoProcessResult result;
 	Jsonb	   *volatile output = NULL;
 
 	Assert(!IsTransactionState());
 	PG_TRY();
 	{
-		read_step(try, &command);
-		jo_process_run(&command.spec, &result);
-		check_end(try, &command, &result);
-		output = build_output(try, &command, &result);
+		output = carry_out(try, &command);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		jo_secret_forget(&command.secrets);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	jo_secret_forget(&command.secrets);
 	return output;
 }
