@@ -56,7 +56,7 @@ EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" joborch.cont
 
 MODULE_big = joborch
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
-SHLIB_LINK = -lcjson -lcurl -lz -lcrypto
+SHLIB_LINK = -lcjson -lcurl -lz -lcrypto -lical
 
 # The install script is made of the files of sql/extension, in the order of ORDER.
 SQL_PARTS := $(addprefix sql/extension/,$(shell sed 's/\#.*//' sql/extension/ORDER))
@@ -70,7 +70,7 @@ EXTRA_CLEAN = src/*.d build/*.sql
 PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifeq ($(PGXS),)
-$(error PostgreSQL's build files are not here: run `make deps`, or install postgresql-server-dev-NN, libcjson-dev, libcurl4-openssl-dev, zlib1g-dev and set PG_CONFIG)
+$(error PostgreSQL's build files are not here: run `make deps`, or install postgresql-server-dev-NN, libcjson-dev, libcurl4-openssl-dev, libical-dev, zlib1g-dev and set PG_CONFIG)
 endif
 
 # The server's headers count as system headers, so that every warning is our own.

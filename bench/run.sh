@@ -1,7 +1,7 @@
 #!/bin/bash
 # The measures, as one table: bench/run.sh [measure ...]
 #
-#   one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle
+#   one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle http cron
 #
 # SCALE=10 makes every size a tenth.  All run on a private server with default
 # settings but for memory (bench.conf).  The floor is pgbench's single-row INSERT
@@ -9,8 +9,9 @@
 # measure; ratios are to the mean of the two.  doc/performance.md explains the rest.
 
 . "$(dirname "$0")/../scripts/common.sh"
+. "$(dirname "$0")/http.sh"
 
-all="one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle"
+all="one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle http cron"
 chosen=${*:-$all}
 scale=${SCALE:-1}
 floor_seconds=4
@@ -327,6 +328,19 @@ run_idle()
   row "idle: wake-ups a second, all processes" "$rate" "$idle_seconds s" "$rate" 0.1 0.02 -
 }
 
+# The leaf alone, without a server.
+run_cron()
+{
+  local name expression rate leafs=
+
+  for name in civil cron cronnext words; do leafs+=" $work/src/src/$name.c"; done
+  gcc -O2 -std=gnu99 -w -DJO_LEAF_STANDALONE -I "$work/src/test/unit" -I "$work/src/src" -o "$work/cron" \
+    "$work/src/bench/cron.c" $leafs "$work/src/test/unit/shim.c"
+  while IFS='|' read -r name expression rate; do
+    row "next time of cron, $name" "$(calc %.1f "$rate / 1e6") M/s" "$expression" "$(calc %.1f "$rate / 1e6")" 1 10 +
+  done < <("$work/cron")
+}
+
 durable_commit()
 {
   "$pg_bin/pgbench" -n -M prepared -c 1 -T 2 -f "$work/floor.sql" -h "$sock" -p 5432 -U postgres bench 2>/dev/null |
@@ -367,7 +381,7 @@ print_table()
 "$root/scripts/deps.sh" demo
 load_pg
 work_dir "${JOBORCH_WORK:-bench}"
-trap 'server_stop' EXIT
+trap 'stop_http_servers; server_stop' EXIT
 say "building, starting a private server"
 build_private
 server_start "$work/src/bench/bench.conf"

@@ -104,16 +104,25 @@ test_pgtap()
   server_env pg_prove --dbname pgtap --timer $(printf 'test/pgtap/%s.sql ' $tests) && invariants_hold pgtap
 }
 
+# Node's module for PostgreSQL: Debian's package, else (with a node from elsewhere) what npm brings.
+need_node_pg()
+{
+  as_server env NODE_PATH="$work/node/node_modules" node -e 'require("pg")' 2>/dev/null && return
+  npm install --silent --no-save --no-package-lock --prefix "$work/node" pg >"$work/npm.log" 2>&1 ||
+    { tail -n 5 "$work/npm.log"; echo "node does not find its module pg"; return 1; }
+}
+
 test_tap()
 {
   local tests
 
   tests=$(chosen 'test/t/*.pl' .pl)
   need_tests "$tests" && as_server rm -rf "$work/tap" && as_server mkdir "$work/tap" || return 1
+  case " $(echo $tests) " in *" 340_external "*) need_node_pg || return 1 ;; esac
   private_settings | cat - test/joborch.conf | as_server tee "$work/tap/joborch.conf" >/dev/null
   if ! server_env TESTDIR="$work/tap" TESTDATADIR="$work/tap/tmp_check" TESTLOGDIR="$work/tap/log" \
     PG_REGRESS="$pg_lib/pgxs/src/test/regress/pg_regress" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-60}" \
-    JOBORCH_TEST_CONF="$work/tap/joborch.conf" prove -j 2 --timer --failures \
+    JOBORCH_TEST_CONF="$work/tap/joborch.conf" NODE_PATH="$work/node/node_modules" prove -j 2 --timer --failures \
     -I "$pg_lib/pgxs/src/test/perl" -I test/t $(printf 'test/t/%s.pl ' $tests); then
     tail_logs
     return 1

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs through apt what is missing: deps.sh build|demo|check
+# Installs through apt what is missing: deps.sh build|demo|check|bench
 #
 # A PostgreSQL that is there already is used as it is.  Where there is none, the
 # distribution's own is installed, without the cluster that its package would
@@ -9,7 +9,9 @@
 
 purpose=${1:-build}
 drop_in=/etc/postgresql-common/createcluster.d/joborch-no-cluster.conf
+policy=/usr/sbin/policy-rc.d
 as_root=
+made=()
 
 has_package()
 {
@@ -40,13 +42,21 @@ installed_version()
   [ -z "$bin" ] || echo "$bin" | cut -d/ -f5
 }
 
+# A Node that is not Debian's, beside which Debian's module pg cannot be installed.
+has_other_node()
+{
+  command -v node >/dev/null && ! has_package node-pg && ! apt-get -qq -s install --no-install-recommends node-pg >/dev/null 2>&1
+}
+
 # Packages for a purpose and a server version.
 packages()
 {
-  echo gcc libc6-dev make "postgresql-$1" "postgresql-server-dev-$1" "postgresql-client-$1" libcjson-dev libcurl4-openssl-dev zlib1g-dev libssl-dev
+  echo gcc libc6-dev make "postgresql-$1" "postgresql-server-dev-$1" "postgresql-client-$1" libcjson-dev libcurl4-openssl-dev libical-dev zlib1g-dev libssl-dev
   case $purpose in
     demo) echo libpq-dev iso-codes ;;
-    check) echo libpq-dev iso-codes perl libipc-run-perl "postgresql-$1-pgtap" libtap-parser-sourcehandler-pgtap-perl ;;
+    bench) echo libpq-dev iso-codes nginx-light ;;
+    check) echo libpq-dev iso-codes perl libipc-run-perl "postgresql-$1-pgtap" libtap-parser-sourcehandler-pgtap-perl python3-psycopg
+      has_other_node || echo nodejs node-pg ;;
   esac
 }
 
@@ -78,7 +88,7 @@ fi
 
 become_root "${missing:-postgresql and the like }"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log"; [ ${#made[@]} = 0 ] || $as_root rm -f "${made[@]}"' EXIT
 
 if [ -z "$version" ]; then
   version=$(distribution_version)
@@ -92,8 +102,14 @@ missing=$(missing_packages "$version")
 
 echo "installing: $missing"
 if ! has_package "postgresql-$version" && [ ! -e "$drop_in" ]; then
-  trap 'rm -f "$log"; $as_root rm -f "$drop_in"' EXIT
+  made+=("$drop_in")
   $as_root mkdir -p "$(dirname "$drop_in")"
   echo "create_main_cluster = false" | $as_root tee "$drop_in" >/dev/null
+fi
+# nginx's package would start one for everybody
+if [ "$purpose" = bench ] && ! has_package nginx-light && [ ! -e "$policy" ]; then
+  made+=("$policy")
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+  $as_root chmod +x "$policy"
 fi
 apt_run install -y --no-install-recommends $missing

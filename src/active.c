@@ -78,6 +78,8 @@ jo_active_set_live(JoActiveRun *run, const JoLiveRow *live)
 	run->parent_run_id = live->parent_run_id;
 	run->parent_step = live->parent_step;
 	run->parent_item = live->parent_item;
+	run->followed = live->followed;
+	run->fenced = live->replaceable && live->begun == 0;
 }
 
 static void
@@ -187,6 +189,7 @@ jo_active_await(JoActiveRun *run, JoStepState *state, char status)
 	Assert(state->status == JO_STEP_PENDING || state->status == JO_STEP_RUNNING);
 	state->status = status;
 	state->resumed = status == JO_STEP_WAITING;
+	state->handed_over &= state->resumed;
 	if (status == JO_STEP_WAITING)
 		run->waiting++;
 	else
@@ -654,7 +657,7 @@ jo_active_would_complete(const JoActiveRun *run)
 {
 	return run->unresolved == 1 && run->in_flight == 1 && run->state == JO_ACTIVE_READY &&
 		!run->failed && !run->paused && !run->todo && !run->reload && run->cancel == JO_CANCEL_NONE && !run->timed_out &&
-		!run->shape->has_output;
+		!run->shape->has_output && !run->followed && !run->shape->followed;
 }
 
 char

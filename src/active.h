@@ -40,6 +40,18 @@ extern void jo_shape_release(JoShape *shape);
 /* Frees graphs of a database that no run uses. */
 extern void jo_shapes_forget(Oid dboid);
 
+/*
+ * Whether other jobs start after this one is told anew, to be called at the commit of what
+ * changed it: for all its graphs that are there.
+ */
+extern void jo_shapes_set_followed(JoDatabase *database, int64 job_id, bool followed);
+
+/*
+ * Reads the same anew for all jobs with graphs in memory: nobody tells of what was committed
+ * by COMMIT PREPARED.  In a transaction, without the lock; may raise.
+ */
+extern void jo_shapes_reread_followed(JoDatabase *database);
+
 /* A graph in local memory, for looking at a run from outside. */
 extern JoShape *jo_shape_make_local(const JoCachedJob *job);
 

@@ -30,7 +30,9 @@ typedef enum NoteKind
 	NOTE_CONTROL,
 	NOTE_EXTENSION,
 	NOTE_CHORE,
-	NOTE_TIMER
+	NOTE_TIMER,
+	NOTE_SCHEDULE,
+	NOTE_FOLLOWED
 } NoteKind;
 
 typedef struct Note
@@ -40,7 +42,9 @@ typedef struct Note
 	JoRange		range;			/* RANGE */
 	JoActiveRun *reserved;		/* RANGE of one run */
 	int64		run_id;			/* CONTROL */
-	TimestampTz due;			/* TIMER */
+	int64		job_id;			/* FOLLOWED */
+	bool		followed;		/* FOLLOWED */
+	TimestampTz due;			/* TIMER, SCHEDULE */
 } Note;
 
 static Note *notes = NULL;
@@ -173,9 +177,12 @@ jo_announce_start(const JoLiveRow *live)
 	JoActiveRun *run;
 	Note	   *note;
 
+	/* told of by who makes it due */
+	if (TIMESTAMP_IS_NOEND(live->due))
+		return;
 	/* first, so that what is reserved always gets its note */
 	make_room();
-	run = live->due <= jo_clock_now() ? reserve(live) : NULL;
+	run = live->due <= jo_clock_now() && !live->replaceable ? reserve(live) : NULL;
 	if (run == NULL)
 	{
 		jo_announce_starts(live, live);
@@ -196,6 +203,21 @@ void
 jo_announce_timer(TimestampTz due)
 {
 	add_note(NOTE_TIMER)->due = due;
+}
+
+void
+jo_announce_schedule(TimestampTz due)
+{
+	add_note(NOTE_SCHEDULE)->due = due;
+}
+
+void
+jo_announce_followed(int64 job_id, bool followed)
+{
+	Note	   *note = add_note(NOTE_FOLLOWED);
+
+	note->job_id = job_id;
+	note->followed = followed;
 }
 
 void
@@ -275,6 +297,14 @@ tell_note(JoDatabase *database, Note *note, TimestampTz now, JoWakeList *wakes)
 		case NOTE_TIMER:
 			if (database != NULL)
 				jo_shmem_announce_timer(database, note->due);
+			break;
+		case NOTE_SCHEDULE:
+			if (database != NULL)
+				jo_shmem_announce_schedule(database, note->due);
+			break;
+		case NOTE_FOLLOWED:
+			if (database != NULL)
+				jo_shapes_set_followed(database, note->job_id, note->followed);
 			break;
 		case NOTE_EXTENSION:
 			database = jo_shmem_database_enter(MyDatabaseId);

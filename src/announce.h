@@ -24,6 +24,12 @@ extern void jo_announce_errand(void);
 /* A row of timers that this transaction wrote; of a step's own, its outcome tells. */
 extern void jo_announce_timer(TimestampTz due);
 
+/* This transaction changed whether other jobs start after that one: job.followed. */
+extern void jo_announce_followed(int64 job_id, bool followed);
+
+/* A schedule is to be looked at then, which this transaction wrote. */
+extern void jo_announce_schedule(TimestampTz due);
+
 /* CREATE EXTENSION in this database. */
 extern void jo_announce_extension(void);
 

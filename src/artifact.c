@@ -511,15 +511,15 @@ jo_artifact_write(JoArtifactWriter *writer, const char *data, size_t size)
 }
 
 /*
- * What is to go to S3 is in the database, for the courier to move: an output only when
- * its run is over, since later steps may read it.
+ * What is to go to S3 is in the database, for the courier to move: that of a run only when
+ * the run is over, since later steps may read or send it.
  */
 static void
 order_move(JoArtifactRow *row)
 {
 	row->todo = JO_TODO_MOVE;
 	row->next_try = row->created_at;
-	if (strcmp(row->type, JO_ARTIFACT_OUTPUT) == 0)
+	if (row->run_id != 0)
 		row->next_try += JO_ARTIFACT_FIRST_LOOK;
 	if (jo_artifact_errand_hook != NULL)
 		jo_artifact_errand_hook();

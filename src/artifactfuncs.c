@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "artifactparts.h"
+#include "compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "guc.h"

@@ -25,7 +25,7 @@
 #define IDLE_TIMEOUT_MS (60 * 1000)
 #define FIRST_PAUSE ((int64) USECS_PER_SEC)
 #define LONGEST_PAUSE (3600 * (int64) USECS_PER_SEC)
-#define LEAST_LOOK (60 * (int64) USECS_PER_SEC)
+#define LEAST_LOOK (5 * (int64) USECS_PER_SEC)
 
 typedef struct MoveState
 {
@@ -35,13 +35,13 @@ typedef struct MoveState
 
 /* ---- what there is ---- */
 
-/* The output of a run that may still be read by its steps stays where it is. */
+/* What the steps of a run may still read, or send, stays where they can. */
 static bool
 must_stay(JoArtifactRow *row, TimestampTz now)
 {
 	JoLiveRow	live;
 
-	if (row->todo != JO_TODO_MOVE || row->run_id == 0 || strcmp(row->type, JO_ARTIFACT_OUTPUT) != 0 ||
+	if (row->todo != JO_TODO_MOVE || row->run_id == 0 ||
 		!jo_store_live(row->run_id, jo_store_latest(), &live))
 		return false;
 	/* as often as its age doubles */

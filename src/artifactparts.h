@@ -17,8 +17,8 @@ struct z_stream_s;
 /* What is not complete after this time was given up (microseconds). */
 #define JO_ARTIFACT_WRITING (24 * (int64) USECS_PER_HOUR)
 
-/* After this time it is looked whether the run of an output is over (microseconds). */
-#define JO_ARTIFACT_FIRST_LOOK (60 * USECS_PER_SEC)
+/* After this time it is looked whether the run of one that is to be moved is over (microseconds). */
+#define JO_ARTIFACT_FIRST_LOOK (5 * USECS_PER_SEC)
 
 /* ---- artifact.c ---- */
 

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
+#include "compat.h"
 #include "errors.h"
 #include "jsonbuild.h"
 #include "miscadmin.h"

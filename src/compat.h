@@ -14,6 +14,11 @@
 #error "joborch needs PostgreSQL 15 or newer"
 #endif
 
+/* Before 16 its macros are in postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* Is the role the owner of the database (or a superuser)? */
 #if PG_VERSION_NUM >= 160000
 #define jo_compat_owns_database(dboid, role) \

@@ -58,8 +58,11 @@ apply_row(JoDatabase *database, JoActiveRun *run, const JoLiveRow *live, Orders 
 {
 	bool		force = live->cancel == JO_CANCEL_FORCE || live->cancel == JO_CANCEL_TIMED_OUT;
 
-	run->asked = false;
+	run->asked = run->fenced;
+	if (run->fenced)
+		jo_shmem_todo(database, run);
 	run->live_tid = live->tid;
+	run->followed = live->followed;
 	jo_active_set_cancel(run, live->cancel);
 	if (run->ord != live->ord || (live->paused && !run->paused))
 		jo_handout_withdraw(run);

@@ -39,6 +39,7 @@ static JoNetClient *client = NULL;
 static MemoryContext loop_context = NULL;
 static dlist_head done_carries = DLIST_STATIC_INIT(done_carries);
 static int	ndone = 0;
+static TimestampTz disturbed_until = 0; /* rows could not be written: nothing more is begun before */
 static TimestampTz begin_after = 0; /* a flush costs time: the next batch is to be worth it */
 
 static void
@@ -86,28 +87,28 @@ collect(void)
 		}
 }
 
-/* Writes what is done; false when that cannot be written now. */
+/* Writes what is done, each once; false when nothing can be written now.  What could not be is still there. */
 static bool
 end_done(void)
 {
-	while (ndone > 0)
+	int			ntodo = ndone;
+	bool		disturbed = false;
+
+	while (ntodo > 0 && !disturbed)
 	{
 		JoCarry    *carries[BATCH];
-		int			n = 0;
+		int			n = Min(ntodo, BATCH);
+		int			left;
 
-		while (n < BATCH && !dlist_is_empty(&done_carries))
-			carries[n++] = dlist_container(JoCarry, node, dlist_pop_head_node(&done_carries));
+		for (int i = 0; i < n; i++)
+			carries[i] = dlist_container(JoCarry, node, dlist_pop_head_node(&done_carries));
 		ndone -= n;
-		if (jo_carry_end_all(carries, n))
-			continue;
-		while (n > 0)
-		{
-			dlist_push_head(&done_carries, &carries[--n]->node);
-			ndone++;
-		}
-		return false;
+		ntodo -= n;
+		left = jo_carry_end_all(carries, n, &disturbed);
+		for (int i = 0; i < left; i++)
+			note_done(carries[i]);
 	}
-	return true;
+	return !disturbed;
 }
 
 /* ---- new ones begin ---- */
@@ -118,7 +119,10 @@ send_out(JoCarry *carry)
 	if (carry->errand.nothing_to_send)
 		note_done(carry);
 	else
+	{
 		carry->transfer = jo_net_open(client, &carry->errand.net_request, carry);
+		carry->errand.response = jo_net_response(carry->transfer);
+	}
 }
 
 static int
@@ -139,6 +143,7 @@ begin_batch(TimestampTz now, TimestampTz *next)
 	JoCarry    *carries[BATCH];
 	int			room = Min(BATCH, jo_guc_max_transfers - jo_net_open_count(client));
 	TimestampTz begun;
+	bool		disturbed = false;
 	int			n;
 
 	if (room <= 0)
@@ -148,8 +153,10 @@ begin_batch(TimestampTz now, TimestampTz *next)
 		n += take_new(carries + n, room - n);
 	if (n == 0)
 		return false;
-	n = jo_carry_begin_all(carries, n);
+	n = jo_carry_begin_all(carries, n, &disturbed);
 	begun = jo_clock_now();
+	if (disturbed)
+		disturbed_until = begun + FAILED_PAUSE_MS * 1000;
 	begin_after = begun + Min(begun - now, BEGIN_PAUSE_MAX_USEC);
 	for (int i = 0; i < n; i++)
 		send_out(carries[i]);
@@ -163,10 +170,14 @@ begin_new(void)
 	TimestampTz now = jo_clock_now();
 	TimestampTz next = 0;
 
+	if (now < disturbed_until)
+		return disturbed_until;
 	if (now < begin_after && jo_net_open_count(client) > 0)
 		return begin_after;
 	while (begin_batch(now, &next))
 	{
+		if (disturbed_until > now)
+			return disturbed_until;
 		if (jo_net_open_count(client) >= BATCH)
 			return begin_after;
 		now = jo_clock_now();
@@ -202,6 +213,21 @@ begin_all(void)
 	return sooner(sooner(jo_guc_executor_idle_timeout, next), begin_new());
 }
 
+/* Settings that the client keeps, when they were read anew. */
+static void
+configure_client(void)
+{
+	static char *ca_file = NULL;
+
+	jo_net_set_limits(client, jo_guc_max_transfers_per_host, jo_guc_max_transfers);
+	if (ca_file != NULL && strcmp(ca_file, jo_guc_ca_file) == 0)
+		return;
+	jo_net_set_ca_file(client, jo_guc_ca_file);
+	if (ca_file != NULL)
+		pfree(ca_file);
+	ca_file = MemoryContextStrdup(TopMemoryContext, jo_guc_ca_file);
+}
+
 /* Until there is nothing to do for a while. */
 static void
 serve(void)
@@ -211,18 +237,22 @@ serve(void)
 	while (jo_courier_is_wanted(jo_courier_database, MyDatabaseId))
 	{
 		long		timeout = FAILED_PAUSE_MS;
+		int			unwritten;
 		bool		written;
 		bool		idle;
 
 		MemoryContextReset(loop_context);
 		MemoryContextSwitchTo(loop_context);
-		jo_net_set_limits(client, jo_guc_max_transfers_per_host, jo_guc_max_transfers);
+		configure_client();
 		if (jo_courier_was_cut(jo_courier_database))
 			jo_carry_look_for_cut(break_off);
 		collect();
 		written = end_done();
+		unwritten = ndone;
 		if (written)
 			timeout = begin_all();
+		if (unwritten > 0)
+			timeout = Min(timeout, FAILED_PAUSE_MS);
 		jo_courier_database->courier_open = jo_carry_count();
 		idle = jo_carry_count() == 0 && jo_chores_open() == 0;
 		if (!idle)
@@ -231,8 +261,7 @@ serve(void)
 				 jo_courier_leave(jo_courier_database))
 			return;
 		pgstat_report_activity(idle ? STATE_IDLE : STATE_RUNNING, idle ? NULL : "network steps");
-		if (ndone == 0 || !written)
-			jo_net_run(client, timeout);
+		jo_net_run(client, ndone > unwritten ? 0 : timeout);
 		(void) jo_worker_wait(0);
 	}
 }

@@ -39,6 +39,9 @@ typedef struct JoCarry
 	Oid			incarnation;	/* of the extension when it was taken */
 	const JoErrandKind *kind;
 	bool		prepared;		/* errand is filled in */
+	TimestampTz prepared_at;
+	bool		writing;		/* what raised concerns the rows, not the step */
+	int			unwritten;		/* how often its end could not be written */
 	bool		cut;			/* it is to end cancelled */
 	bool		timed_out;		/* why: the run's time-out */
 	struct JoGate *gate;		/* that counts it, or in whose queue it is; NULL: none */
@@ -78,6 +81,9 @@ extern void jo_carry_end(JoCarry *carry);
 /* The same for one that went wrong. */
 extern void jo_carry_fail(JoCarry *carry, ErrorData *error);
 
+/* Does what writing raised say that the step is not ours any more? */
+extern bool jo_carry_is_stale(ErrorData *error);
+
 /* ---- courierbatch.c: outside of transactions ---- */
 
 extern void jo_carry_init(void);
@@ -86,15 +92,22 @@ extern void jo_carry_init(void);
 extern JoCarry *jo_carry_create(const JoTask *task);
 
 /*
- * Begins, or ends, all of them in one transaction (what raises fails alone), and tells memory
- * what is OVER, which is freed.  Those that are OPEN after begin are left in carries[0 .. result - 1].
+ * Begins all of them in one transaction (what raises fails alone), and tells memory what is OVER, which is
+ * freed.  Those that are OPEN afterwards are left in carries[0 .. result - 1].  *disturbed: some
+ * could not be written (disk full, say) and were given back: not to be tried again at once.
  */
-extern int	jo_carry_begin_all(JoCarry **carries, int n);
+extern int	jo_carry_begin_all(JoCarry **carries, int n, bool *disturbed);
 
-/* False: nothing could be written (disk full, say); all are as before. */
-extern bool jo_carry_end_all(JoCarry **carries, int n);
+/*
+ * Ends them in the same way.  Those that could not be written are left in carries[0 ..
+ * result - 1], as they were.  *disturbed: no others can be written either, for now.
+ */
+extern int	jo_carry_end_all(JoCarry **carries, int n, bool *disturbed);
 
-/* Marks those that are to be broken off; calls break_off for each that is new so. */
+/*
+ * Marks those that are to be broken off, and calls break_off for each that is new so; gives
+ * back those that are recalled and wait at a gate.
+ */
 extern void jo_carry_look_for_cut(void (*break_off) (JoCarry *carry));
 
 extern int	jo_carry_count(void);

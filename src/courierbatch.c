@@ -15,11 +15,13 @@
 #include "debugpoint.h"
 #include "miscadmin.h"
 #include "outcome.h"
+#include "storage/latch.h"
 #include "txn.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#define MAX_UNWRITTEN 300		/* times, one a second, that what came is tried to be written */
 #define MAX_PREPARED 1000		/* requests kept in memory while they wait */
 
 typedef void (*Work) (JoCarry *carry);
@@ -153,34 +155,72 @@ try_alone(JoCarry *carry, Work work, ErrorData *failure)
 	return error;
 }
 
-/* It could not even be written that it failed: its run is read anew from what is written. */
 static void
-give_up(JoCarry *carry, const ErrorData *error)
+report_unwritten(const JoCarry *carry, const ErrorData *error)
 {
+	static TimestampTz reported_at = 0;
+
+	if (!jo_clock_may_log(&reported_at, jo_clock_now()))
+		return;
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("could not record step %d of run " INT64_FORMAT ": %s",
-					carry->attempt.step, carry->attempt.run_id, error->message)));
-	carry->meaning = (JoMeaning) {.outcome = JO_OUTCOME_STALE};
-	carry->state = JO_CARRY_OVER;
+					carry->attempt.step, carry->attempt.run_id, error->message),
+			 errhint("It is tried again until it can be written.")));
 }
 
+/* No room, no memory, no disk: that passes. */
+static bool
+is_passing(const ErrorData *error)
+{
+	int			class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return class == ERRCODE_INSUFFICIENT_RESOURCES || class == ERRCODE_SYSTEM_ERROR;
+}
+
+/*
+ * Its rows could not be written, which is nothing that the step did.  What has not begun is
+ * given back; what came is kept, since to send anew would be the worse choice.
+ */
 static void
+keep_unwritten(JoCarry *carry, Work work, const ErrorData *error)
+{
+	report_unwritten(carry, error);
+	if (work == jo_carry_begin)
+	{
+		carry->meaning = (JoMeaning) {.outcome = JO_OUTCOME_RERUN};
+		carry->state = JO_CARRY_OVER;
+	}
+	else if (is_passing(error) || carry->unwritten++ < MAX_UNWRITTEN)
+		carry->state = JO_CARRY_DONE;
+	else
+	{
+		/* its run is read anew from what is written */
+		carry->meaning = (JoMeaning) {.outcome = JO_OUTCOME_STALE};
+		carry->state = JO_CARRY_OVER;
+	}
+}
+
+/* False: it could not be written, and probably no others can. */
+static bool
 do_one(JoCarry *carry, Work work)
 {
 	ErrorData  *error = try_alone(carry, work, NULL);
 
 	if (error == NULL)
-		return;
+		return true;
 	jo_gate_leave(carry);
-	error = try_alone(carry, work, error);
-	if (error != NULL)
-		give_up(carry, error);
+	if (!carry->writing || jo_carry_is_stale(error))
+		error = try_alone(carry, work, error);
+	if (error == NULL)
+		return true;
+	keep_unwritten(carry, work, error);
+	return work == jo_carry_end && !is_passing(error);
 }
 
-/* One after the other; false when the transaction itself cannot be committed. */
+/* One after the other; false when the transaction itself cannot be committed.  *disturbed: the disk is full, say. */
 static bool
-try_one_by_one(JoCarry **carries, int n, Work work, bool flush)
+try_one_by_one(JoCarry **carries, int n, Work work, bool flush, bool *disturbed)
 {
 	volatile bool done = true;
 
@@ -188,7 +228,7 @@ try_one_by_one(JoCarry **carries, int n, Work work, bool flush)
 	{
 		begin_transaction();
 		for (int i = 0; i < n; i++)
-			do_one(carries[i], work);
+			*disturbed |= !do_one(carries[i], work);
 		commit(flush);
 	}
 	PG_CATCH();
@@ -242,11 +282,12 @@ tell(JoCarry **carries, int n)
 	return left;
 }
 
-/* Which of them wait at a gate, for those who look. */
+/* Which of them wait at a gate, for those who look, and for those who want them back. */
 static void
 show_held(JoCarry **carries, int n)
 {
 	bool		any = false;
+	bool		recalled = false;
 
 	for (int i = 0; i < n; i++)
 		any |= carries[i]->state == JO_CARRY_HELD || carries[i]->held_before;
@@ -254,15 +295,23 @@ show_held(JoCarry **carries, int n)
 		return;
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < n; i++)
-		carries[i]->task.state->held = carries[i]->state != JO_CARRY_HELD ? 0 :
+	{
+		JoStepState *state = carries[i]->task.state;
+
+		state->held = carries[i]->state != JO_CARRY_HELD ? 0 :
 			carries[i]->gate != NULL ? JO_HELD_HOST : JO_HELD_RULE;
+		recalled |= state->held != 0 && state->cut == JO_CUT_BACK;
+	}
+	jo_courier_database->courier_cut |= recalled;
 	LWLockRelease(jo_shared->lock);
+	if (recalled)
+		SetLatch(MyLatch);
 }
 
 /* ---- batches ---- */
 
 int
-jo_carry_begin_all(JoCarry **carries, int n)
+jo_carry_begin_all(JoCarry **carries, int n, bool *disturbed)
 {
 	int			left;
 	int			nopen = 0;
@@ -277,9 +326,10 @@ jo_carry_begin_all(JoCarry **carries, int n)
 	{
 		for (int i = 0; i < n; i++)
 			jo_carry_unbegin(carries[i]);
-		if (!try_one_by_one(carries, n, jo_carry_begin, true))
+		if (!try_one_by_one(carries, n, jo_carry_begin, true, disturbed))
 		{
 			/* nothing is written and nothing was sent */
+			*disturbed = true;
 			for (int i = 0; i < n; i++)
 			{
 				jo_carry_unbegin(carries[i]);
@@ -305,8 +355,8 @@ jo_carry_begin_all(JoCarry **carries, int n)
 	return nopen;
 }
 
-bool
-jo_carry_end_all(JoCarry **carries, int n)
+int
+jo_carry_end_all(JoCarry **carries, int n, bool *disturbed)
 {
 	bool		done;
 
@@ -317,41 +367,62 @@ jo_carry_end_all(JoCarry **carries, int n)
 	{
 		for (int i = 0; i < n; i++)
 			carries[i]->state = JO_CARRY_DONE;
-		done = try_one_by_one(carries, n, jo_carry_end, false);
+		done = try_one_by_one(carries, n, jo_carry_end, false, disturbed);
 	}
 	if (!done)
 	{
 		for (int i = 0; i < n; i++)
 			carries[i]->state = JO_CARRY_DONE;
-		return false;
+		*disturbed = true;
+		return n;
 	}
 	JO_DEBUG_POINT("courier-after-commit");
-	(void) tell(carries, n);
-	return true;
+	return tell(carries, n);
 }
 
-/* ---- what is to be broken off ---- */
+/* ---- what is to be broken off, or to be given back ---- */
+
+/* They wait at gates: nothing is written of them, and their runs say what is to become of them. */
+static void
+give_back(JoCarry **carries, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		jo_gate_forget(carries[i]);
+		carries[i]->meaning.outcome = JO_OUTCOME_RERUN;
+		carries[i]->state = JO_CARRY_OVER;
+	}
+	if (n > 0)
+		(void) tell(carries, n);
+}
 
 void
 jo_carry_look_for_cut(void (*break_off) (JoCarry *carry))
 {
 	dlist_mutable_iter iter;
 	int			n = 0;
+	int			nback = 0;
 	JoCarry   **found = palloc(sizeof(JoCarry *) * Max(ncarries, 1));
+	JoCarry   **back = palloc(sizeof(JoCarry *) * Max(ncarries, 1));
 
 	LWLockAcquire(jo_shared->lock, LW_SHARED);
 	dlist_foreach_modify(iter, &all_carries)
 	{
 		JoCarry    *carry = dlist_container(JoCarry, all, iter.cur);
 
-		if (!carry->task.state->cut || carry->cut || carry->state == JO_CARRY_OVER)
-			continue;
-		carry->cut = true;
-		carry->timed_out = carry->task.run->timed_out;
-		found[n++] = carry;
+		if (carry->task.state->cut == JO_CUT_OFF && !carry->cut && carry->state != JO_CARRY_OVER)
+		{
+			carry->cut = true;
+			carry->timed_out = carry->task.run->timed_out;
+			found[n++] = carry;
+		}
+		else if (carry->task.state->cut == JO_CUT_BACK && carry->state == JO_CARRY_HELD)
+			back[nback++] = carry;
 	}
 	LWLockRelease(jo_shared->lock);
 	for (int i = 0; i < n; i++)
 		break_off(found[i]);
+	give_back(back, nback);
 	pfree(found);
+	pfree(back);
 }

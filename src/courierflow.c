@@ -35,8 +35,8 @@ spool(JoCarry *carry, const char *data, size_t size)
 			.item = errand->item,
 			.owner = errand->role,
 			.step_name = errand->step_name,
-			.name = errand->step_name,
-			.type = "response",
+			.name = errand->spool_name != NULL ? errand->spool_name : errand->step_name,
+			.type = errand->spool_type != NULL ? errand->spool_type : "response",
 			.content_type = jo_net_response(carry->transfer)->content_type,
 		};
 
@@ -44,6 +44,17 @@ spool(JoCarry *carry, const char *data, size_t size)
 	}
 	jo_artifact_write(errand->spool, data, size);
 	jo_txn_commit();
+}
+
+/* An upload that goes on needs nothing of what is there already. */
+static void
+skip_sent(JoCarry *carry, char *buffer, size_t size)
+{
+	int64		left = carry->errand.response->resumed_at;
+	size_t		n;
+
+	while (left > 0 && (n = jo_artifact_read(carry->source, buffer, Min((int64) size, left))) > 0)
+		left -= n;
 }
 
 /* The next piece of what is sent. */
@@ -58,7 +69,10 @@ fetch(JoCarry *carry, char *buffer, size_t size, bool *last)
 	jo_txn_begin();
 	MemoryContextSwitchTo(errand->context);
 	if (carry->source == NULL)
+	{
 		carry->source = jo_artifact_open(errand->source_artifact, errand->run_id, NULL, errand->role);
+		skip_sent(carry, buffer, size);
+	}
 	n = jo_artifact_read(carry->source, buffer, size);
 	*last = n == 0;
 	if (*last)

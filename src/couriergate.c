@@ -81,7 +81,7 @@ jo_gate_pass(JoCarry *carry, TimestampTz now)
 		carry->gate = NULL;
 		return false;
 	}
-	if (carry->errand.rule != NULL)
+	if (carry->errand.rule != NULL && !carry->limited)
 	{
 		carry->limited = true;
 		carry->rule_id = carry->errand.rule->rule_id;
@@ -89,6 +89,15 @@ jo_gate_pass(JoCarry *carry, TimestampTz now)
 	carry->gate->open++;
 	carry->counted = true;
 	return true;
+}
+
+static void
+make_due(JoGate *gate)
+{
+	if (gate->nheld == 0 || gate->due)
+		return;
+	gate->due = true;
+	dlist_push_tail(&due_gates, &gate->node);
 }
 
 void
@@ -108,11 +117,7 @@ jo_gate_leave(JoCarry *carry)
 		return;
 	carry->counted = false;
 	gate->open--;
-	if (gate->nheld > 0 && !gate->due)
-	{
-		gate->due = true;
-		dlist_push_tail(&due_gates, &gate->node);
-	}
+	make_due(gate);
 	drop_unused(gate);
 }
 
@@ -199,6 +204,22 @@ let_through_hosts(JoCarry **carries, int max)
 	return n;
 }
 
+/* The setting may have been raised since the last look: then there is room everywhere. */
+static void
+look_at_limit(void)
+{
+	static int	seen = 0;
+	HASH_SEQ_STATUS status;
+	JoGate	   *gate;
+
+	if (seen == jo_guc_max_transfers_per_host)
+		return;
+	seen = jo_guc_max_transfers_per_host;
+	hash_seq_init(&status, gates);
+	while ((gate = hash_seq_search(&status)) != NULL)
+		make_due(gate);
+}
+
 int
 jo_gate_next(JoCarry **carries, int max, TimestampTz now, TimestampTz *next)
 {
@@ -207,6 +228,7 @@ jo_gate_next(JoCarry **carries, int max, TimestampTz now, TimestampTz *next)
 	*next = 0;
 	if (nheld == 0)
 		return 0;
+	look_at_limit();
 	n = let_through_rules(carries, max, now, next);
 	n += let_through_hosts(carries + n, max - n);
 	for (int i = 0; i < n; i++)

@@ -225,6 +225,7 @@ give_back(JoActiveRun *run, JoStepState *state, void *argument)
 		return;
 	run->in_flight--;
 	state->slot = JO_WITH_NOBODY;
+	state->held = 0;
 	jo_outcome_change(run, state, JO_OUTCOME_STALE, -1, 0);
 	(*n)++;
 }

@@ -25,6 +25,8 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#define PREPARED_USEC USECS_PER_SEC	/* what waits at a gate for longer is asked anew */
+
 static Oid	checked_role = InvalidOid;	/* the last one that may carry out steps */
 
 /* ---- rights ---- */
@@ -122,6 +124,7 @@ prepare(JoCarry *carry, JoTry *try)
 					   jo_document_render(try->document, try->step->outside->parameters));
 	MemoryContextSwitchTo(old);
 	carry->prepared = true;
+	carry->prepared_at = jo_clock_now();
 }
 
 static void
@@ -157,6 +160,8 @@ look_at_callback(JoCarry *carry, JoTry *try)
 {
 	JoVerdict	verdict = jo_step_execute(try);
 
+	carry->attempt.traced = true;	/* from when the request was sent */
+	carry->writing = true;
 	switch (verdict)
 	{
 		case JO_VERDICT_COMPLETED:
@@ -181,6 +186,7 @@ leave_trace(JoCarry *carry)
 {
 	const JoAttempt *attempt = &carry->attempt;
 
+	carry->writing = true;
 	jo_store_begin_attempt(attempt->run_id, attempt->step, attempt->item, attempt->attempt,
 						   attempt->epoch, attempt->started_at);
 	if (jo_courier_database->careful)
@@ -195,6 +201,7 @@ jo_carry_begin(JoCarry *carry)
 	JoTry		try;
 	TimestampTz now = jo_clock_now();
 
+	carry->writing = false;
 	jo_stepwrite_begin(&carry->task);
 	carry->incarnation = jo_stepwrite_incarnation();
 	if (carry->cut)
@@ -212,10 +219,14 @@ jo_carry_begin(JoCarry *carry)
 	}
 	if (!carry->attempt.waited && try.item == JO_NO_ITEM && !jo_step_is_wanted(&try))
 	{
+		carry->writing = true;
 		jo_stepwrite_end(&carry->attempt, try.job, JO_STEP_SKIPPED, NULL, NULL);
 		take_meaning(carry);
 		return;
 	}
+	/* rights, rules and secrets may be others by now */
+	if (carry->prepared && now - carry->prepared_at > PREPARED_USEC)
+		jo_carry_unprepare(carry);
 	if (!carry->prepared)
 		prepare(carry, &try);
 	if (!jo_gate_pass(carry, now))
@@ -265,6 +276,7 @@ end_cut(JoCarry *carry)
 
 	if (carry->errand.spool != NULL)
 		jo_artifact_abandon(carry->errand.spool);
+	carry->writing = true;
 	jo_stepwrite_cancelled(&carry->attempt, failure, NULL);
 }
 
@@ -275,6 +287,7 @@ begin_callback_wait(JoCarry *carry, JoTry *try)
 	try->wait = (JoWaitRow) {.kind = 0};
 	try->waited = false;
 	jo_step_begin_callback(try);
+	carry->writing = true;
 	jo_stepwrite_wait(&carry->attempt, try->job, &try->wait);
 }
 
@@ -282,6 +295,7 @@ static void
 end_with_response(JoCarry *carry)
 {
 	const JoNetResponse *response = carry->transfer != NULL ? jo_net_response(carry->transfer) : NULL;
+	Jsonb	   *shaped;
 	JoTry		try;
 
 	make_try(carry, &try);
@@ -294,7 +308,9 @@ end_with_response(JoCarry *carry)
 	try.output = carry->result.output;
 	jo_step_accept_output(&try);
 	jo_step_keep(&try);
-	jo_stepwrite_end(&carry->attempt, try.job, JO_STEP_COMPLETED, jo_step_shape(&try, try.output), NULL);
+	shaped = jo_step_shape(&try, try.output);
+	carry->writing = true;
+	jo_stepwrite_end(&carry->attempt, try.job, JO_STEP_COMPLETED, shaped, NULL);
 }
 
 /*
@@ -313,6 +329,7 @@ remove_traces(const JoCarry *carry)
 void
 jo_carry_end(JoCarry *carry)
 {
+	carry->writing = false;
 	jo_stepwrite_resume(&carry->task, carry->incarnation);
 	if (carry->cut)
 		end_cut(carry);
@@ -335,14 +352,21 @@ record_refusal(const JoCarry *carry)
 	jo_egress_record_refusal(&refusal, carry->errand.run_id, carry->errand.step_name, carry->errand.item);
 }
 
+bool
+jo_carry_is_stale(ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_JO_STALE_TOKEN || jo_store_is_own_duplicate(error);
+}
+
 void
 jo_carry_fail(JoCarry *carry, ErrorData *error)
 {
 	JoCachedJob *job;
 	Jsonb	   *failure;
 
+	carry->writing = true;
 	jo_stepwrite_resume(&carry->task, carry->incarnation);
-	if (error->sqlerrcode == ERRCODE_JO_STALE_TOKEN || jo_store_is_own_duplicate(error))
+	if (jo_carry_is_stale(error))
 	{
 		carry->meaning = (JoMeaning) {.outcome = JO_OUTCOME_STALE};
 		carry->state = JO_CARRY_OVER;

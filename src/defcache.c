@@ -9,13 +9,12 @@
  */
 #include "joborch.h"
 
-#include "common/int.h"
 #include "defcache.h"
 #include "errors.h"
+#include "interval.h"
 #include "jsonbuild.h"
 #include "sqlstep.h"
 #include "store.h"
-#include "utils/datetime.h"
 #include "utils/memutils.h"
 
 #define MAX_ENTRIES 200
@@ -259,51 +258,10 @@ jo_defcache_trim(void)
 	}
 }
 
-/* A month counts 30 days and a day 24 hours; false on overflow. */
-static bool
-sum_interval(const struct pg_itm_in *parts, int64 *microseconds)
-{
-	int64		days;
-	int64		years;
-	int64		total;
-
-	if (pg_mul_s64_overflow(parts->tm_year, MONTHS_PER_YEAR, &years) ||
-		pg_add_s64_overflow(years, parts->tm_mon, &days) ||
-		pg_mul_s64_overflow(days, DAYS_PER_MONTH, &days) ||
-		pg_add_s64_overflow(days, parts->tm_mday, &days) ||
-		pg_mul_s64_overflow(days, USECS_PER_DAY, &total) ||
-		pg_add_s64_overflow(total, parts->tm_usec, &total))
-		return false;
-	*microseconds = total;
-	return true;
-}
-
-/*
- * Not through interval_in(), which raises: a definition's reader collects what is
- * wrong and must not need a sub-transaction for it.
- */
 bool
 jo_parse_duration(const char *text, int64 *microseconds)
 {
-	struct pg_itm_in parts;
-	char	   *field[MAXDATEFIELDS];
-	int			ftype[MAXDATEFIELDS];
-	char		work[256];
-	char		iso[256];
-	int			nfields;
-	int			type = DTK_DELTA;
-	int			error;
+	Interval	interval;
 
-	memset(&parts, 0, sizeof(parts));
-	error = ParseDateTime(text, work, sizeof(work), field, ftype, MAXDATEFIELDS, &nfields);
-	if (error == 0)
-		error = DecodeInterval(field, ftype, nfields, INTERVAL_FULL_RANGE, &type, &parts);
-	if (error == DTERR_BAD_FORMAT)
-	{
-		if (strlcpy(iso, text, sizeof(iso)) >= sizeof(iso))
-			return false;
-		memset(&parts, 0, sizeof(parts));
-		error = DecodeISO8601Interval(iso, &type, &parts);
-	}
-	return error == 0 && type == DTK_DELTA && sum_interval(&parts, microseconds);
+	return jo_interval_read(text, &interval) && jo_interval_microseconds(&interval, microseconds);
 }

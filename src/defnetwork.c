@@ -61,7 +61,7 @@ jo_def_check_headers(JoDefReader *reader, const cJSON *json, const JoPath *path)
 static void
 check_auth_type(JoDefReader *reader, const cJSON *json, const JoPath *path)
 {
-	static const char *const words[] = {"none", "basic", "bearer", "api_key", "digest", NULL};
+	static const char *const words[] = {"none", "basic", "bearer", "api_key", "digest", "private_key", NULL};
 
 	jo_def_check_word(reader, json, path, words);
 }
@@ -87,14 +87,15 @@ static const struct
 	{"digest", {"username", "password", NULL}, {NULL}},
 	{"bearer", {"token", NULL}, {NULL}},
 	{"api_key", {"key", NULL}, {"header", "query", NULL}},
+	{"private_key", {"username", "private_key", NULL}, {"password", NULL}},
 };
 
 /* By its word, or by what only one type has; -1: a template, or nothing of it. */
 static int
 find_auth_type(const cJSON *json)
 {
-	static const char *const telling[] = {"token", "key", "username", NULL};
-	static const int types[] = {3, 4, 1};
+	static const char *const telling[] = {"token", "key", "private_key", "username", NULL};
+	static const int types[] = {3, 4, 5, 1};
 	const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "type");
 
 	for (int i = 0; type == NULL && telling[i] != NULL; i++)
@@ -135,6 +136,7 @@ jo_def_check_auth(JoDefReader *reader, const cJSON *json, const JoPath *path)
 		{"password", NULL, jo_def_check_line, 0},
 		{"token", NULL, jo_def_check_line, 0},
 		{"key", NULL, jo_def_check_line, 0},
+		{"private_key", NULL, jo_def_check_text, 0},
 		{"header", NULL, check_auth_header, 0},
 		{"query", NULL, jo_def_check_line, 0},
 		{NULL, NULL, NULL, 0}

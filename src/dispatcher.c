@@ -29,6 +29,7 @@
 #include "pool.h"
 #include "purge.h"
 #include "refill.h"
+#include "schedules.h"
 #include "slots.h"
 #include "storage/ipc.h"
 #include "store.h"
@@ -195,6 +196,7 @@ begin(void)
 	jo_finish_abandoned(database);
 	jo_refill_begin(database);
 	jo_timers_begin(database);
+	jo_schedules_begin(database);
 	set_state(JO_DATABASE_RUNNING);
 	leave_if_unwanted();
 }
@@ -210,6 +212,7 @@ serve_controls(void)
 	leave_if_copy();
 	jo_controls_serve(database);
 	jo_timers_recheck(database);
+	jo_schedules_recheck(database);
 }
 
 static long
@@ -236,6 +239,7 @@ serve(void)
 	jo_courier_reap(database);
 	serve_controls();
 	jo_timers_fire(database, now);
+	jo_schedules_fire(database, now);
 	if (jo_refill(database, now))
 		timeout = 0;
 	locked_rounds = jo_finish_todo(database) ? locked_rounds + 1 : 0;
@@ -250,6 +254,7 @@ serve(void)
 	timeout = sooner(timeout, jo_careful_next(database));
 	timeout = sooner(timeout, jo_refill_next(database));
 	timeout = sooner(timeout, jo_timers_next(database));
+	timeout = sooner(timeout, jo_schedules_next(database));
 	timeout = sooner(timeout, jo_pool_next(database));
 	timeout = sooner(timeout, jo_artifact_watch(database, now));
 	courier = jo_courier_start(database, now);
@@ -290,6 +295,7 @@ ride_out_error(void)
 	leave_if_gone();
 	jo_finish_abandoned(database);
 	jo_timers_changed(database);
+	jo_schedules_begin(database);
 	jo_refill_distrust(database);
 }
 

@@ -54,6 +54,8 @@
 #define ERRCODE_JO_CLAIM_LOST			MAKE_SQLSTATE('J','O','0','4','4')
 #define ERRCODE_JO_SWITCHED_OFF			MAKE_SQLSTATE('J','O','0','4','5')
 #define ERRCODE_JO_STEP_REFUSED			MAKE_SQLSTATE('J','O','0','4','6')
+#define ERRCODE_JO_DEPENDENCY			MAKE_SQLSTATE('J','O','0','4','7')
+#define ERRCODE_JO_SCHEDULE_NOT_FOUND	MAKE_SQLSTATE('J','O','0','4','8')
 
 /* Of class JO? */
 #define jo_errors_is_own(sqlstate) \

@@ -129,7 +129,9 @@ static const ErrorClass error_classes[] = {
 	{"JO043", "not_found", false},
 	{"JO044", "conflict", false},
 	{"JO045", "permission", false},
-	{"JO046", "client", false}
+	{"JO046", "client", false},
+	{"JO047", "cancelled", false},
+	{"JO048", "not_found", false}
 };
 
 PG_FUNCTION_INFO_V1(joborch_error_classes);

@@ -3,8 +3,9 @@
  *		What only the dispatcher can write: ends of runs, failures of lost steps.
  *
  * The usual end of a run is written by the executor of its last step.  What is
- * left is here: failed and cancelled runs, runs with an "output", and runs of
- * which somebody held the live row when the last step committed.
+ * left is here: failed and cancelled runs, runs with an "output", runs whose end
+ * something follows, and runs of which somebody held the live row when the last
+ * step committed.
  */
 #include "joborch.h"
 
@@ -20,6 +21,7 @@
 #include "events.h"
 #include "failure.h"
 #include "finish.h"
+#include "follow.h"
 #include "items.h"
 #include "load.h"
 #include "outcome.h"
@@ -37,6 +39,7 @@ typedef enum Verdict
 	VERDICT_GONE,				/* somebody else ended or paused it: forget it */
 	VERDICT_LATER,				/* its row is locked or changed: look again */
 	VERDICT_RELOAD,				/* forget it and read it anew */
+	VERDICT_BEGUN,				/* live.begun is set: what it has may begin */
 	VERDICT_SETTLE				/* not done: hand out what it has */
 } Verdict;
 
@@ -119,15 +122,20 @@ jo_finish_describe(const JoActiveRun *run, JoEndRow *row)
 static Verdict
 write_end(JoActiveRun *run, char *status)
 {
+	bool		followed = run->followed || run->shape->followed;
 	JoEndRow	row;
 
 	jo_finish_describe(run, &row);
+	if (followed && !jo_follow_prepare(&row))
+		return VERDICT_LATER;
 	if (!jo_store_end_run(&run->live_tid, &row))
 		return VERDICT_LATER;
 	if (run->shape->timeout > 0 || row.status != JO_RUN_COMPLETED)
 		jo_store_delete_timers(run->run_id);
 	if (run->shape->has_permits)
 		jo_permits_release(run->run_id, JO_ALL_STEPS, JO_NO_ITEM);
+	if (followed)
+		jo_follow_ended(&row);
 	*status = row.status;
 	return VERDICT_ENDED;
 }
@@ -148,6 +156,7 @@ reread(JoActiveRun *run)
 	if (live.paused)
 		return VERDICT_GONE;
 	run->live_tid = live.tid;
+	run->followed = live.followed;
 	jo_active_set_cancel(run, live.cancel);
 	return VERDICT_LATER;
 }
@@ -230,6 +239,29 @@ set_orphans(JoActiveRun *run, bool has_orphans)
 	LWLockRelease(jo_shared->lock);
 }
 
+/*
+ * Before anything begins of a run that start() may still replace: who replaces it has its
+ * row, or finds it begun.
+ */
+static Verdict
+pass_fence(JoActiveRun *run)
+{
+	TimestampTz now = jo_clock_now();
+	JoLiveRow	live;
+
+	if (run->paused)
+		return VERDICT_GONE;
+	if (jo_store_mark_begun(&run->live_tid, run->run_id, now))
+	{
+		if (run->shape->timeout > 0)
+			jo_load_insert_deadline(run, now);
+		return VERDICT_BEGUN;
+	}
+	if (!jo_store_live(run->run_id, jo_store_latest(), &live))
+		return VERDICT_GONE;
+	return ItemPointerEquals(&live.tid, &run->live_tid) ? VERDICT_LATER : VERDICT_RELOAD;
+}
+
 static Verdict
 judge(JoActiveRun *run, char *status)
 {
@@ -246,6 +278,8 @@ judge(JoActiveRun *run, char *status)
 	}
 	if (run->in_flight > 0)
 		return VERDICT_SETTLE;
+	if (run->fenced && !run->reload && run->cancel == JO_CANCEL_NONE)
+		return pass_fence(run);
 	if (run->reload)
 		return judge_changed(run, status);
 	if (!jo_active_is_done(run))
@@ -316,6 +350,11 @@ apply_verdicts(JoDatabase *database, JoActiveRun **runs, const Verdict *verdicts
 				jo_shmem_todo(database, run);
 				later++;
 				break;
+			case VERDICT_BEGUN:
+				run->fenced = false;
+				run->begun_marked = true;
+				run->asked = jo_load_is_asked_about(database, run->run_id);
+				/* FALLTHROUGH */
 			case VERDICT_SETTLE:
 				(void) jo_outcome_settle(database, run, NULL, &wakes);
 				/* back in the list at once: no class was free for its steps */

@@ -31,6 +31,7 @@ int			jo_guc_event_interval = 50;
 
 int			jo_guc_max_transfers = 1000;
 int			jo_guc_max_transfers_per_host = 500;
+char	   *jo_guc_ca_file = NULL;
 
 int			jo_guc_max_inline_result = MEGABYTES(1);
 int			jo_guc_max_input = MEGABYTES(1);
@@ -55,6 +56,10 @@ char	   *jo_guc_s3_endpoint = NULL;
 char	   *jo_guc_s3_bucket = NULL;
 char	   *jo_guc_s3_region = "us-east-1";
 char	   *jo_guc_s3_secret = NULL;
+
+char	   *jo_guc_smtp_url = NULL;
+char	   *jo_guc_mail_from = NULL;
+char	   *jo_guc_file_root = NULL;
 
 static const struct config_enum_entry storages[] = {
 	{"database", JO_STORAGE_DATABASE, false},
@@ -132,6 +137,10 @@ static const Setting settings[] = {
 		.number = &jo_guc_max_transfers_per_host,.low = 1,.high = 20000,
 		.summary = "The same, to one host and port.",
 		.advice = "Keep it below joborch.max_transfers, so that one slow host leaves room for others; limits of an egress rule are for hosts that bear less."},
+	{.name = "joborch.ca_file",.context = PGC_SIGHUP,
+		.text = &jo_guc_ca_file,
+		.summary = "File with the certificates of the authorities (PEM) by which network steps check other sides.",
+		.advice = "Name one that holds your own authority, and the public ones that are needed, when servers of your own are called.  Empty: the system's."},
 	{.name = "joborch.max_inline_result",.context = PGC_SUSET,
 		.number = &jo_guc_max_inline_result,.low = 1,.high = MEGABYTES(255),.unit = GUC_UNIT_KB,
 		.summary = "An output that is larger is stored as an artifact, and its row only names it.",
@@ -200,6 +209,18 @@ static const Setting settings[] = {
 		.text = &jo_guc_s3_secret,
 		.summary = "Name of the secret with the keys for S3: {\"access_key\": ..., \"secret_key\": ...}.",
 		.advice = "The owners of the artifacts need no grant on it."},
+	{.name = "joborch.smtp_url",.context = PGC_SIGHUP,
+		.text = &jo_guc_smtp_url,
+		.summary = "Mail server of email steps that name none, such as smtp://mail.example.com:587.",
+		.advice = "An egress rule must let the step's role reach it. Empty: each step names its server."},
+	{.name = "joborch.mail_from",.context = PGC_SIGHUP,
+		.text = &jo_guc_mail_from,
+		.summary = "Sender of mails whose step names none.",
+		.advice = "An address that the mail server lets this server use. Empty: each step names its sender."},
+	{.name = "joborch.file_root",.context = PGC_SIGHUP,
+		.text = &jo_guc_file_root,
+		.summary = "Directory below which file_transfer steps may read and write files of the server.",
+		.advice = "An absolute path, not within the data directory. Steps also need pg_read_server_files or pg_write_server_files. Empty: no step may."},
 	{.name = "joborch.secret_key_file",.context = PGC_SIGHUP,
 		.text = &jo_guc_secret_key_file,
 		.summary = "File with the keys that secrets are encrypted with: a name and 32 bytes in base64 per line, the newest first.",

@@ -25,6 +25,7 @@ extern int	jo_guc_event_interval;		/* ms between NOTIFY batches, default 50 */
 /* superuser */
 extern int	jo_guc_max_transfers;
 extern int	jo_guc_max_transfers_per_host;
+extern char *jo_guc_ca_file;	/* default empty: the system's */
 extern int	jo_guc_max_inline_result;	/* kB, default 1 MB */
 extern int	jo_guc_max_input;			/* kB of a run's input, default 1 MB */
 extern int	jo_guc_max_result;			/* kB, default 64 MB */
@@ -53,6 +54,11 @@ extern char *jo_guc_s3_endpoint;
 extern char *jo_guc_s3_bucket;
 extern char *jo_guc_s3_region;			/* default us-east-1 */
 extern char *jo_guc_s3_secret;
+
+/* mails and files; empty: there is none */
+extern char *jo_guc_smtp_url;
+extern char *jo_guc_mail_from;
+extern char *jo_guc_file_root;			/* where file_transfer steps may read and write */
 
 /* reload; empty: there is none */
 extern char *jo_guc_secret_key_file;	/* keys that secrets are encrypted with */

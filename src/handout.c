@@ -159,7 +159,7 @@ class_of(JoActiveRun *run, const JoStepState *state)
 	const JoShapeStep *shape = &run->shape->steps[state->step];
 	Oid			run_as = shape->run_as;
 
-	if (shape->network && (state->resumed || !shape->gated))
+	if (shape->network && (state->handed_over || !shape->gated))
 		return jo_class_enter(run->dboid, JO_COURIER_ROLE);
 
 	if (OidIsValid(run_as) && run_as != run->owner)
@@ -322,10 +322,25 @@ jo_handout_ask_refill(JoDatabase *database, const JoClass *class, JoWakeList *wa
 	}
 }
 
+/* One that the courier has may wait there for a host or a rule: it comes back then. */
+static void
+recall(const JoActiveRun *run, JoStepState *state)
+{
+	JoDatabase *database = jo_shmem_database(run->dboid);
+
+	if (state->cut != 0 || database == NULL)
+		return;
+	state->cut = JO_CUT_BACK;
+	database->courier_cut = true;
+	jo_shmem_wake(database->courier);
+}
+
 static void
 withdraw_one(JoActiveRun *run, JoStepState *state, void *argument)
 {
 	(void) argument;
+	if (state->status == JO_STEP_RUNNING && state->slot == JO_WITH_COURIER)
+		recall(run, state);
 	if (state->class == NULL)
 		return;
 	unlink_step(state);
@@ -336,7 +351,7 @@ withdraw_one(JoActiveRun *run, JoStepState *state, void *argument)
 void
 jo_handout_withdraw(JoActiveRun *run)
 {
-	if (run->shape != NULL && run->ready > 0)
+	if (run->shape != NULL && (run->ready > 0 || run->in_flight > 0))
 		jo_items_visit(run, withdraw_one, NULL);
 }
 

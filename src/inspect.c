@@ -23,6 +23,8 @@ PG_FUNCTION_INFO_V1(joborch_run_state);
 PG_FUNCTION_INFO_V1(joborch_workers);
 PG_FUNCTION_INFO_V1(joborch_waiting);
 PG_FUNCTION_INFO_V1(joborch_announce_control);
+PG_FUNCTION_INFO_V1(joborch_announce_due);
+PG_FUNCTION_INFO_V1(joborch_announce_followed);
 PG_FUNCTION_INFO_V1(joborch_announce_extension);
 PG_FUNCTION_INFO_V1(joborch_adopt);
 PG_FUNCTION_INFO_V1(joborch_now);
@@ -38,6 +40,25 @@ joborch_announce_control(PG_FUNCTION_ARGS)
 {
 	jo_shmem_require();
 	jo_announce_control(PG_GETARG_INT64(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+joborch_announce_due(PG_FUNCTION_ARGS)
+{
+	JoLiveRow	live = {.queue_id = PG_GETARG_INT32(0), .ord = PG_GETARG_INT16(1), .due = PG_GETARG_TIMESTAMPTZ(2),
+	.run_id = PG_GETARG_INT64(3)};
+
+	jo_shmem_require();
+	jo_announce_starts(&live, &live);
+	PG_RETURN_VOID();
+}
+
+Datum
+joborch_announce_followed(PG_FUNCTION_ARGS)
+{
+	jo_shmem_require();
+	jo_announce_followed(PG_GETARG_INT64(0), PG_GETARG_BOOL(1));
 	PG_RETURN_VOID();
 }
 

@@ -15,9 +15,11 @@
 #include "fmgr.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "schedfire.h"
 #include "secretlog.h"
 #include "shmem.h"
 #include "start.h"
+#include "startschedule.h"
 #include "worker.h"
 
 PG_MODULE_MAGIC;
@@ -38,6 +40,7 @@ _PG_init(void)
 	jo_ddl_init();
 	jo_debug_init();
 	jo_start_child_hook = jo_start_child;
+	jo_schedule_prepare_hook = jo_start_scheduled;
 	jo_artifact_errand_hook = jo_announce_errand;
 	jo_worker_register_launcher();
 }

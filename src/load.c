@@ -16,6 +16,7 @@
 #include "debugpoint.h"
 #include "errors.h"
 #include "failure.h"
+#include "follow.h"
 #include "items.h"
 #include "load.h"
 #include "miscadmin.h"
@@ -174,6 +175,7 @@ replay_waits(JoActiveRun *run, Snapshot snapshot, TimestampTz now)
 			continue;
 		state->attempt = Max(state->attempt, rows[i].attempt);
 		jo_active_await(run, state, JO_STEP_WAITING);
+		state->handed_over = rows[i].kind == JO_WAIT_NETWORK || rows[i].kind == JO_WAIT_OUTSIDE;
 		if (is_ordered(&rows[i], orders, norders) || may_go_on(&rows[i], snapshot, now))
 			jo_active_ready(run, state);
 	}
@@ -221,8 +223,11 @@ acquire_shape(Oid dboid, int64 version_id, ErrorData **error)
 	return shape;
 }
 
-/* A run whose definition cannot be used any more ends failed, with the reason. */
-static void
+/*
+ * A run whose definition cannot be used any more ends failed, with the reason.  False:
+ * somebody holds the row of one that depends on it.
+ */
+static bool
 end_unusable(JoLiveRow *live, const ErrorData *error)
 {
 	JoEndRow	row = {
@@ -234,14 +239,22 @@ end_unusable(JoLiveRow *live, const ErrorData *error)
 		.error = jo_failure_from_error(error),
 	};
 
+	/* its graph, which would say so, cannot be made: it may be followed in any case */
+	if (!jo_follow_prepare(&row))
+		return false;
 	if (jo_store_end_run(&live->tid, &row))
+	{
 		jo_permits_release(live->run_id, JO_ALL_STEPS, JO_NO_ITEM);
+		jo_follow_ended(&row);
+	}
+	return true;
 }
 
 typedef enum Filled
 {
 	FILLED,
 	FILLED_NOT_WANTED,			/* gone, or ended here */
+	FILLED_LATER,				/* somebody holds a row that is needed to end it */
 	FILLED_NO_MEMORY			/* its graph or steps find no room */
 } Filled;
 
@@ -264,8 +277,7 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 		if (error->sqlerrcode != ERRCODE_JO_INVALID_DEFINITION &&
 			error->sqlerrcode != ERRCODE_JO_JOB_NOT_FOUND)
 			ReThrowError(error);
-		end_unusable(&live, error);
-		return FILLED_NOT_WANTED;
+		return end_unusable(&live, error) ? FILLED_NOT_WANTED : FILLED_LATER;
 	}
 	run->shape = shape;
 	if (shape == NULL || !jo_active_alloc_steps(shape, &steps))
@@ -289,13 +301,19 @@ fill(JoActiveRun *run, JoLiveRow *seen, Snapshot snapshot, bool fresh, Timestamp
 static void
 begin_deadline(JoActiveRun *run, TimestampTz now)
 {
-	JoTimerRow	timer = {0};
-
-	if (run->shape->timeout == 0 || run->begun_marked)
+	if (run->shape->timeout == 0 || run->begun_marked || run->fenced)
 		return;
 	/* a row that somebody holds is marked later; the timer is needed in any case */
 	if (jo_store_mark_begun(&run->live_tid, run->run_id, now))
 		run->begun_marked = true;
+	jo_load_insert_deadline(run, now);
+}
+
+void
+jo_load_insert_deadline(JoActiveRun *run, TimestampTz now)
+{
+	JoTimerRow	timer = {0};
+
 	run->started_at = now;
 	timer.due = now + run->shape->timeout;
 	timer.run_id = run->run_id;
@@ -343,8 +361,8 @@ remove_runs(JoActiveRun **runs, int n)
  * A request that was committed since the rows were read: it is served before
  * anything of the run begins, and hands out what may then begin.
  */
-static bool
-is_asked_about(const JoDatabase *database, int64 run_id)
+bool
+jo_load_is_asked_about(const JoDatabase *database, int64 run_id)
 {
 	for (int i = 0; i < database->ncontrols; i++)
 		if (database->controls[i] == run_id)
@@ -363,7 +381,10 @@ hand_out(JoDatabase *database, JoActiveRun **runs, int n)
 		if (runs[i] == NULL)
 			continue;
 		runs[i]->state = JO_ACTIVE_READY;
-		runs[i]->asked = is_asked_about(database, runs[i]->run_id);
+		runs[i]->asked = runs[i]->fenced || jo_load_is_asked_about(database, runs[i]->run_id);
+		/* the dispatcher sets live.begun before anything begins */
+		if (runs[i]->fenced)
+			jo_shmem_todo(database, runs[i]);
 		(void) jo_outcome_settle(database, runs[i], NULL, &wakes);
 	}
 	LWLockRelease(jo_shared->lock);
@@ -393,16 +414,15 @@ fill_runs(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
 {
 	TimestampTz now = jo_clock_now();
 	Snapshot	snapshot = RegisterSnapshot(jo_store_latest());
+	Filled		filled = FILLED;
 	int			done;
 
 	for (done = 0; done < n; done++)
 	{
-		Filled		filled;
-
 		if (runs[done] == NULL)
 			continue;
 		filled = fill(runs[done], &rows[done], snapshot, fresh, now);
-		if (filled == FILLED_NO_MEMORY)
+		if (filled == FILLED_NO_MEMORY || filled == FILLED_LATER)
 			break;
 		if (filled == FILLED)
 			begin_deadline(runs[done], now);
@@ -418,7 +438,8 @@ fill_runs(JoActiveRun **runs, JoLiveRow *rows, int n, bool fresh)
 		remove_runs(runs + done, n - done);
 		for (int i = done; i < n; i++)
 			runs[i] = NULL;
-		report_no_memory(now);
+		if (filled == FILLED_NO_MEMORY)
+			report_no_memory(now);
 	}
 	JO_DEBUG_POINT("dispatcher-loaded");
 	return done;

@@ -25,6 +25,12 @@ extern void jo_load_run(JoDatabase *database, int64 run_id);
 /* The same because of a request: what waits for a state of the database looks at it, too. */
 extern void jo_load_asked_for(JoDatabase *database, int64 run_id);
 
+/* Writes and announces the timer of a run's "timeout", which counts from now; it has one. */
+extern void jo_load_insert_deadline(JoActiveRun *run, TimestampTz now);
+
+/* Was a request about the run committed that is still to be served?  Under the lock. */
+extern bool jo_load_is_asked_about(const JoDatabase *database, int64 run_id);
+
 /* The state a run's rows describe, built into a run of the caller's own. */
 extern void jo_load_history(JoActiveRun *run, Snapshot snapshot, TimestampTz now);
 

@@ -68,7 +68,8 @@ typedef struct JoNetRequest
 	JoNetPart  *parts;
 	bool		upload;			/* the body (PUT, FTP STOR) is fed: see jo_net_next_hungry() */
 	int64		upload_size;	/* -1: not known */
-	int64		resume_from;	/* 0: from the beginning.  An upload is fed from there; upload_size is of the whole */
+	int64		resume_from;	/* 0: from the beginning; -1: an upload by ftp or sftp from where the file there ends, see
+								 * resumed_at.  An upload is fed from there; upload_size is of the whole */
 	bool		create_dirs;	/* ftp, sftp */
 	bool		no_body;		/* HEAD */
 	JoNetAuth	auth;
@@ -121,13 +122,14 @@ typedef struct JoNetResponse
 {
 	JoNetResult result;
 	char		message[512];	/* what went wrong, without secrets; empty with JO_NET_OK */
-	int			status;			/* HTTP, FTP, SMTP code; 0: none */
+	int			status;			/* HTTP, FTP, SMTP code; SFTP: 550 for no, 452 for no room; 0: none */
 	const char *headers;		/* of the last response, as "Name: value\r\n" lines; not terminated */
 	size_t		headers_size;
 	const char *body;			/* what is in the window; not terminated */
 	size_t		body_size;
 	int64		received;		/* bytes in all */
 	int64		sent;
+	int64		resumed_at;		/* where an upload goes on, known when it is hungry first */
 	const char *url;			/* where it ended, after redirects, without user and password; NULL: it began nowhere */
 	const char *content_type;	/* NULL: none */
 	char		address[64];	/* that was connected; empty: none */
@@ -173,7 +175,7 @@ extern void jo_net_run(JoNetClient *client, long timeout);
 /* Each is given once; NULL: none. Those that are done stay until jo_net_close(). */
 extern JoNetTransfer *jo_net_next_done(JoNetClient *client);
 
-/* Its window is full: the caller takes response->body away, then jo_net_resume(). */
+/* Its window is full: the caller takes response->body away, then jo_net_resume().  HTTP: status and headers are there. */
 extern JoNetTransfer *jo_net_next_full(JoNetClient *client);
 extern void jo_net_resume(JoNetTransfer *transfer);
 

@@ -190,6 +190,11 @@ seek_feed(void *arg, curl_off_t offset, int origin)
 {
 	JoNetTransfer *transfer = arg;
 
+	if (!transfer->fed && origin == SEEK_SET && offset > 0 && transfer->request->resume_from < 0)
+	{
+		transfer->response.resumed_at = offset;
+		return CURL_SEEKFUNC_OK;
+	}
 	if (!transfer->fed && origin == SEEK_SET && (offset == 0 || offset == transfer->request->resume_from))
 		return CURL_SEEKFUNC_OK;
 	return CURL_SEEKFUNC_FAIL;

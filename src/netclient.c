@@ -230,6 +230,9 @@ jo_net_next_full(JoNetClient *client)
 	transfer->in_full = false;
 	transfer->response.body = transfer->body.data;
 	transfer->response.body_size = transfer->body.size;
+	transfer->response.status = transfer->status;
+	transfer->response.headers = transfer->header_text.data;
+	transfer->response.headers_size = transfer->header_text.size;
 	return transfer;
 }
 

@@ -135,7 +135,7 @@ jo_net_set_files(JoNetTransfer *transfer)
 		JO_NET_SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t) request->body_size);
 		transfer->source = (JoNetSource) {.data = request->body, .size = request->body_size};
 	}
-	if (request->resume_from > 0)
+	if (request->resume_from != 0)
 		JO_NET_SET(CURLOPT_RESUME_FROM_LARGE, (curl_off_t) request->resume_from);
 	return code;
 }

@@ -1,8 +1,65 @@
 /*
  * netmail.c
- *		What only SMTP has: envelope, TLS that is asked for, the mail's parts.
+ *		What only SMTP has: envelope, TLS that is asked for, the mail's head and parts.
  */
 #include "netparts.h"
+
+#define LINE_LENGTH 76			/* of the head, where it has blanks to break at; servers take 998 */
+
+/* ---- head ---- */
+
+/* The header as lines of a mail, broken at blanks; malloc'ed, NULL: no memory. */
+static char *
+fold(const char *name, const char *value)
+{
+	size_t		size = strlen(name) + 3 * strlen(value) + 3;
+	char	   *lines = malloc(size);
+	size_t		column = strlen(name) + 1;
+	char	   *to;
+
+	if (lines == NULL)
+		return NULL;
+	to = lines + snprintf(lines, size, "%s:", name);
+	while (*value != '\0')
+	{
+		size_t		word = strcspn(value, " \t");
+		size_t		blanks = strspn(value + word, " \t");
+
+		if (column + 1 + word > LINE_LENGTH && column > strlen(name) + 1)
+		{
+			*to++ = '\r';
+			*to++ = '\n';
+			column = 0;
+		}
+		*to++ = ' ';
+		memcpy(to, value, word);
+		to += word;
+		column += word + 1;
+		value += word + blanks;
+	}
+	*to = '\0';
+	return lines;
+}
+
+static CURLcode
+set_head(JoNetTransfer *transfer)
+{
+	const JoNetRequest *request = transfer->request;
+
+	for (int i = 0; i < request->nheaders; i++)
+	{
+		char	   *lines = fold(request->headers[i].name, request->headers[i].value);
+		struct curl_slist *longer = lines ? curl_slist_append(transfer->headers, lines) : NULL;
+
+		free(lines);
+		if (longer == NULL)
+			return CURLE_OUT_OF_MEMORY;
+		transfer->headers = longer;
+	}
+	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+}
+
+/* ---- envelope and parts ---- */
 
 static CURLcode
 set_recipients(JoNetTransfer *transfer)
@@ -97,9 +154,7 @@ jo_net_set_mail(JoNetTransfer *transfer)
 		return code;
 	if (request->nparts > 0)
 	{
-		if (!jo_net_list_headers(transfer))
-			return CURLE_OUT_OF_MEMORY;
-		JO_NET_SET(CURLOPT_HTTPHEADER, transfer->headers);
+		code = set_head(transfer);
 		if (code == CURLE_OK)
 			code = set_parts(transfer);
 		return code;

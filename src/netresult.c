@@ -129,6 +129,23 @@ make_printable(char *text)
 	}
 }
 
+/* SFTP has no numbers that libcurl tells: the one that FTP would say. */
+static int
+status_of_code(CURLcode code)
+{
+	switch (code)
+	{
+		case CURLE_REMOTE_FILE_NOT_FOUND:
+		case CURLE_REMOTE_ACCESS_DENIED:
+		case CURLE_REMOTE_FILE_EXISTS:
+			return 550;
+		case CURLE_REMOTE_DISK_FULL:
+			return 452;
+		default:
+			return 0;
+	}
+}
+
 static void
 tell_too_large(JoNetTransfer *transfer, char *text, size_t size)
 {
@@ -148,6 +165,8 @@ jo_net_tell(JoNetTransfer *transfer, JoNetResult result, CURLcode code)
 
 	if (result == JO_NET_OK)
 		return;
+	if (transfer->scheme == JO_SCHEME_SFTP)
+		response->status = status_of_code(code);
 	jo_net_format_place(transfer, place, sizeof(place));
 	if (result == JO_NET_REFUSED)
 		snprintf(text, sizeof(text), "%s%s may not be connected: %s", transfer->proxy_host ? "its proxy at " : "",
@@ -192,7 +211,7 @@ jo_net_fill_response(JoNetTransfer *transfer)
 	response->body_size = transfer->body.size;
 	if (transfer->state != JO_NET_RUNNING || easy == NULL)
 		return;
-	if (curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK)
+	if (curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status != 0)
 		response->status = (int) status;
 	if (http && transfer->began)
 	{

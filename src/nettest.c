@@ -118,15 +118,17 @@ static JoEgressView *
 read_view(const cJSON *json)
 {
 	const cJSON *rules = cJSON_GetObjectItemCaseSensitive(json, "rules");
+	cJSON	   *usual = NULL;
 	JoEgressView *view = palloc0(sizeof(JoEgressView));
 	const cJSON *item;
 	char	   *error;
 
 	if (rules == NULL)
-		rules = jo_json_parse(this_machine, strlen(this_machine), &error);
+		rules = usual = jo_json_parse(this_machine, strlen(this_machine), &error);
 	view->rules = palloc0((cJSON_GetArraySize(rules) + 1) * sizeof(JoEgressRule *));
 	cJSON_ArrayForEach(item, rules)
 		view->rules[view->nrules++] = read_rule(item);
+	jo_json_free(usual);
 	view->own_port = PostPortNumber;
 	return view;
 }

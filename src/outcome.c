@@ -139,6 +139,7 @@ jo_outcome_change(JoActiveRun *run, JoStepState *state, JoOutcome outcome, int32
 			break;
 		case JO_OUTCOME_HAND_OVER:
 			jo_active_await(run, state, JO_STEP_WAITING);
+			state->handed_over = true;
 			run->to_trim |= jo_active_is_obsolete(run, state);
 			jo_active_ready(run, state);
 			break;
@@ -231,7 +232,7 @@ jo_outcome_begin(JoDatabase *database, JoTask *task, JoStepState *state, int16 w
 	Assert(state->status == JO_STEP_QUEUED && state->class == NULL);
 	state->status = JO_STEP_RUNNING;
 	state->slot = where;
-	state->cut = false;
+	state->cut = 0;
 	state->held = 0;
 	if (!state->resumed)
 		state->attempt++;
@@ -283,6 +284,7 @@ jo_outcome_apply(JoDatabase *database, JoTask *task, const JoClass *chain, JoWak
 	Assert(run != NULL && run->in_flight > 0 && state->status == JO_STEP_RUNNING);
 	run->in_flight--;
 	state->slot = JO_WITH_NOBODY;
+	state->held = 0;
 	task->run = NULL;
 	task->state = NULL;
 	task->outcome = JO_OUTCOME_NONE;

@@ -107,6 +107,7 @@ jo_purge_database(JoDatabase *database)
 	database->ncursors = database->nranges = database->ncontrols = 0;
 	database->boot_run_id = 0;
 	database->next_timer = database->timer_announced = 0;
+	database->next_schedule = database->schedule_announced = 0;
 	database->backlog = database->sweep = database->reload = false;
 	database->growing = database->refill_asked = false;
 	return true;

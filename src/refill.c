@@ -32,6 +32,7 @@ static bool sweeping = false;
 static int	sweep_cursor;
 static JoLiveKey sweep_key;
 static TimestampTz next_recheck = 0;
+static TimestampTz late_due = 0;	/* of rows that the cursors have passed; 0: none */
 static TimestampTz next_try = 0;	/* memory was full; 0: it was not */
 
 static const JoLiveKey key_begin = {DT_NOBEGIN, PG_INT64_MIN};
@@ -144,6 +145,7 @@ recheck(JoDatabase *database, TimestampTz now)
 	{
 		jo_txn_begin();
 		enter_queues(database);
+		jo_shapes_reread_followed(database);
 		jo_txn_commit();
 	}
 	next_recheck = now + interval * 1000;
@@ -235,6 +237,14 @@ put_back(JoDatabase *database, const JoRange *range)
 	LWLockRelease(jo_shared->lock);
 }
 
+/* The clock went back: rows behind a cursor are not due yet. */
+static void
+note_late(TimestampTz due)
+{
+	if (due != 0 && (late_due == 0 || due < late_due))
+		late_due = due;
+}
+
 /* Late ranges of one priority; they are older than what the cursors will read. */
 static bool
 read_ranges(JoDatabase *database, int ord, bool *full)
@@ -261,6 +271,7 @@ read_ranges(JoDatabase *database, int ord, bool *full)
 			put_back(database, &range);
 			more = true;
 		}
+		note_late(next_due);
 	}
 	return more;
 }
@@ -335,7 +346,7 @@ sweep_slice(JoDatabase *database, bool *full)
 {
 	JoCursor   *cursor;
 	JoLiveKey	high;
-	TimestampTz next_due;
+	TimestampTz next_due = 0;
 
 	if (sweep_cursor >= database->ncursors)
 	{
@@ -353,6 +364,7 @@ sweep_slice(JoDatabase *database, bool *full)
 		sweep_cursor++;
 		sweep_key = key_begin;
 	}
+	note_late(next_due);
 	return true;
 }
 
@@ -366,6 +378,11 @@ jo_refill(JoDatabase *database, TimestampTz now)
 	recheck(database, now);
 	database->refill_asked = false;
 	more = read_due(database, now, &full);
+	if (late_due != 0 && late_due <= now)
+	{
+		late_due = 0;
+		begin_sweep(database);
+	}
 	if (database->sweep && !sweeping)
 		begin_sweep(database);
 	if (sweeping && !full)
@@ -388,6 +405,8 @@ jo_refill_next(const JoDatabase *database)
 
 	if (next_try != 0)
 		next = Min(next, next_try);
+	if (late_due != 0)
+		next = Min(next, late_due);
 	for (int i = 0; i < database->ncursors; i++)
 	{
 		TimestampTz due = database->cursors[i].next_due;

@@ -9,6 +9,7 @@
 #include "joborch.h"
 
 #include "artifact.h"
+#include "compat.h"
 #include "errors.h"
 #include "jsonbuild.h"
 #include "reqparts.h"

@@ -367,6 +367,16 @@ check_success(JoErrand *errand, JoTry *try, const JoNetResponse *response, Jsonb
 			 errhint("\"success\" of the step says which answers are.")));
 }
 
+void
+jo_http_require_expected(JoErrand *errand, const JoNetResponse *response, const JoHttpState *state,
+						 JoErrandResult *result)
+{
+	if (is_expected(state, response->status))
+		return;
+	result->not_before = find_not_before(response);
+	raise_status(errand, response, state, result->not_before);
+}
+
 /* Nothing here changes the errand: it is asked again when its transaction fails for another one's sake. */
 void
 jo_http_finish(JoErrand *errand, JoTry *try, const JoNetResponse *response, JoErrandResult *result)
@@ -381,11 +391,7 @@ jo_http_finish(JoErrand *errand, JoTry *try, const JoNetResponse *response, JoEr
 		result->callback_wait = true;
 		return;
 	}
-	if (!is_expected(state, response->status))
-	{
-		result->not_before = find_not_before(response);
-		raise_status(errand, response, state, result->not_before);
-	}
+	jo_http_require_expected(errand, response, state, result);
 	result->output = jo_secret_mask_jsonb(&errand->secrets, jo_response_output(errand, try, response, state->form));
 	check_success(errand, try, response, result->output);
 }

@@ -9,6 +9,8 @@
 static const JoErrandKind kinds[] = {
 	[JO_OUTSIDE_HTTP] = {jo_http_begin, jo_http_finish},
 	[JO_OUTSIDE_WEBHOOK] = {jo_webhook_begin, jo_http_finish},
+	[JO_OUTSIDE_FILE_TRANSFER] = {jo_file_begin, jo_file_finish},
+	[JO_OUTSIDE_EMAIL] = {jo_email_begin, jo_email_finish},
 	[JO_OUTSIDE_ARTIFACT] = {jo_artifact_get_begin, jo_artifact_get_finish}
 };
 

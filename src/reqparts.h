@@ -88,6 +88,10 @@ extern void jo_http_begin_target(JoErrand *errand, Jsonb *request);
 /* The rest of what http and webhook share; key NULL: no Idempotency-Key. */
 extern void jo_http_begin_common(JoErrand *errand, JoTry *try, Jsonb *request, const char *key);
 
+/* Raises for a status that the step does not expect; *result gets when to come again. */
+extern void jo_http_require_expected(JoErrand *errand, const JoNetResponse *response, const JoHttpState *state,
+									 JoErrandResult *result);
+
 /* What "idempotency_key" says: the text, or NULL for none. */
 extern const char *jo_http_idempotency_key(JoErrand *errand, Jsonb *request);
 
@@ -103,6 +107,16 @@ extern void jo_webhook_begin(JoErrand *errand, JoTry *try, Jsonb *request);
 extern void jo_artifact_get_begin(JoErrand *errand, JoTry *try, Jsonb *request);
 extern void jo_artifact_get_finish(JoErrand *errand, JoTry *try, const JoNetResponse *response, JoErrandResult *result);
 
+/* ---- reqemail.c ---- */
+
+extern void jo_email_begin(JoErrand *errand, JoTry *try, Jsonb *request);
+extern void jo_email_finish(JoErrand *errand, JoTry *try, const JoNetResponse *response, JoErrandResult *result);
+
+/* ---- reqfile.c ---- */
+
+extern void jo_file_begin(JoErrand *errand, JoTry *try, Jsonb *request);
+extern void jo_file_finish(JoErrand *errand, JoTry *try, const JoNetResponse *response, JoErrandResult *result);
+
 /* ---- reqresponse.c: in the current context ---- */
 
 /* {status, headers, body, encoding, size, elapsed_ms, url}; spooled bodies are finished. */
@@ -111,6 +125,9 @@ extern Jsonb *jo_response_output(JoErrand *errand, JoTry *try, const JoNetRespon
 /* A body by itself, as it is in such an output. */
 extern void jo_response_body(const JoErrand *errand, const JoNetResponse *response, JoResponseForm form,
 							 JsonbValue *value, const char **encoding);
+
+/* The artifact of a body that was larger than the window: the rest is written. */
+extern Jsonb *jo_response_finish_spool(const JoErrand *errand, const JoNetResponse *response);
 
 /* For the DETAIL of an error: status, some headers, the beginning of the body; masked. */
 extern char *jo_response_describe(const JoErrand *errand, const JoNetResponse *response);

@@ -373,8 +373,8 @@ store_body(const JoErrand *errand, const JoNetResponse *response)
 }
 
 /* The last bytes are in the window still. */
-static Jsonb *
-finish_spool(const JoErrand *errand, const JoNetResponse *response)
+Jsonb *
+jo_response_finish_spool(const JoErrand *errand, const JoNetResponse *response)
 {
 	if (errand->spooled != NULL)
 		return errand->spooled;
@@ -389,7 +389,7 @@ jo_response_output(JoErrand *errand, JoTry *try, const JoNetResponse *response, 
 	Jsonb	   *output;
 
 	if (errand->spool != NULL)
-		return build_output(response, &body, finish_spool(errand, response));
+		return build_output(response, &body, jo_response_finish_spool(errand, response));
 	read_body(errand, response, form, &body);
 	output = build_output(response, &body, NULL);
 	/* as JSON it may be larger than its bytes; what a step's own "output" makes of it is looked at then */

@@ -39,8 +39,13 @@ typedef struct JoErrand
 	void	   *kind_state;		/* what finish needs again */
 	bool		nothing_to_send;	/* finish is called at once, with response NULL */
 	bool		spools;			/* the response may be larger than the window: it goes to a file or an artifact */
+	const char *spool_name;		/* of that artifact, and its type; NULL: the step's name, "response" */
+	const char *spool_type;
 	JoArtifactWriter *spool;	/* made by the courier when the window was full for the first time, unless take is set */
 	Jsonb	   *spooled;		/* what jo_artifact_finish() gave, if the courier did that in a transaction of its own */
+
+	/* what has come by now, until the errand is over; of HTTP also status and headers when take is called; NULL: nothing is sent */
+	const JoNetResponse *response;
 
 	/* kinds with a sink or a source of their own (files): called outside of transactions, may raise */
 	void		(*take) (struct JoErrand *errand, const char *data, size_t size);

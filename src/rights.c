@@ -115,8 +115,8 @@ get_owner(void)
  * leaves them there; the end of the sub-transaction takes them away.
  */
 static SubTransactionId raised_in[MAX_RAISES];
+static Oid	called_by[MAX_RAISES];	/* who calls what is done with those rights */
 static int	nraised = 0;
-static Oid	outermost_caller = InvalidOid;
 
 static void
 drop_raises_of_subtransaction(SubXactEvent event, SubTransactionId subid,
@@ -140,7 +140,7 @@ drop_raises(XactEvent event, void *argument)
 }
 
 static void
-push_raise(void)
+push_raise(Oid caller)
 {
 	static bool registered = false;
 
@@ -154,9 +154,20 @@ push_raise(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
 				 errmsg("joborch functions are nested more than %d deep", MAX_RAISES)));
-	if (nraised == 0)
-		outermost_caller = GetUserId();
+	called_by[nraised] = caller;
 	raised_in[nraised++] = GetCurrentSubTransactionId();
+}
+
+/* The session works as a role, with the path pinned, for a caller. */
+static void
+work_as(Oid role, Oid caller, JoRights *saved)
+{
+	push_raise(caller);
+	GetUserIdAndSecContext(&saved->user, &saved->context);
+	saved->nest_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	SetUserIdAndSecContext(role, saved->context | SECURITY_LOCAL_USERID_CHANGE);
 }
 
 void
@@ -164,12 +175,19 @@ jo_rights_raise(JoRights *saved)
 {
 	Oid			owner = get_owner();
 
-	push_raise();
-	GetUserIdAndSecContext(&saved->user, &saved->context);
-	saved->nest_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+	work_as(owner, jo_rights_caller(), saved);
+}
+
+void
+jo_rights_act_as(Oid role, const char *tenant, JoRights *saved)
+{
+	if (GetUserNameFromId(role, true) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role %u does not exist any more", role)));
+	work_as(role, role, saved);
+	(void) set_config_option("joborch.tenant", tenant != NULL ? tenant : "",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	SetUserIdAndSecContext(owner, saved->context | SECURITY_LOCAL_USERID_CHANGE);
 }
 
 void
@@ -184,7 +202,7 @@ jo_rights_restore(const JoRights *saved)
 Oid
 jo_rights_caller(void)
 {
-	return nraised > 0 ? outermost_caller : GetUserId();
+	return nraised > 0 ? called_by[nraised - 1] : GetUserId();
 }
 
 /* ---- who may do what ---- */

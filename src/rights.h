@@ -22,7 +22,14 @@ typedef struct JoRights
 extern void jo_rights_raise(JoRights *saved);
 extern void jo_rights_restore(const JoRights *saved);
 
-/* Who called: the user before the outermost raise. */
+/*
+ * From here to jo_rights_restore() the session is that role, working for that tenant, and
+ * what it calls is called by it: for starting what the role has asked for before, by static
+ * code only.  The caller answers for that it did ask.  Raises when the role is gone.
+ */
+extern void jo_rights_act_as(Oid role, const char *tenant, JoRights *saved);
+
+/* Who called: the user before the outermost raise, or the role that is acted for. */
 extern Oid	jo_rights_caller(void);
 
 /* May the caller see, start and control what this role owns?  (membership, or a joborch_ role) */

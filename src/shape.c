@@ -247,6 +247,100 @@ lookup_run_as(const JoDefinition *definition)
 	return run_as;
 }
 
+/* ---- who is followed ---- */
+
+/* Under the lock. */
+static uint32
+count_follow_changes(Oid dboid)
+{
+	JoDatabase *database = jo_shmem_database(dboid);
+
+	return database != NULL ? database->follow_changes : 0;
+}
+
+/* To be asked before the job's row: what is told between the two is not in the row. */
+static uint32
+read_follow_changes(Oid dboid)
+{
+	uint32		changes;
+
+	LWLockAcquire(jo_shared->lock, LW_SHARED);
+	changes = count_follow_changes(dboid);
+	LWLockRelease(jo_shared->lock);
+	return changes;
+}
+
+static bool
+read_followed(int64 job_id)
+{
+	JoJobRow	row;
+
+	return job_id != 0 && jo_store_job(job_id, jo_store_latest(), &row) && row.followed;
+}
+
+static void
+set_followed(Oid dboid, int64 job_id, bool followed)
+{
+	for (int i = 0; i < (int) lengthof(jo_shared->shapes); i++)
+		for (JoShape *shape = jo_shared->shapes[i]; shape != NULL; shape = shape->next)
+			if (shape->dboid == dboid && shape->job_id == job_id)
+				shape->followed = followed;
+}
+
+void
+jo_shapes_set_followed(JoDatabase *database, int64 job_id, bool followed)
+{
+	database->follow_changes++;
+	set_followed(database->dboid, job_id, followed);
+}
+
+/* Jobs that have graphs in memory, each of them once or more. */
+static int
+list_jobs(Oid dboid, int64 **job_ids)
+{
+	int			room = 64;
+	int			n = 0;
+
+	*job_ids = palloc(sizeof(int64) * room);
+	for (int i = 0; i < (int) lengthof(jo_shared->shapes); i++)
+	{
+		int			of_bucket = 0;
+
+		/* nothing is allocated under the lock */
+		LWLockAcquire(jo_shared->lock, LW_SHARED);
+		for (JoShape *shape = jo_shared->shapes[i]; shape != NULL; shape = shape->next)
+			of_bucket++;
+		LWLockRelease(jo_shared->lock);
+		if (n + of_bucket > room)
+			*job_ids = repalloc(*job_ids, sizeof(int64) * (room = 2 * (n + of_bucket)));
+		LWLockAcquire(jo_shared->lock, LW_SHARED);
+		for (JoShape *shape = jo_shared->shapes[i]; shape != NULL && n < room; shape = shape->next)
+			if (shape->dboid == dboid && shape->job_id != 0)
+				(*job_ids)[n++] = shape->job_id;
+		LWLockRelease(jo_shared->lock);
+	}
+	return n;
+}
+
+void
+jo_shapes_reread_followed(JoDatabase *database)
+{
+	uint32		changes = read_follow_changes(database->dboid);
+	int64	   *job_ids;
+	int			n = list_jobs(database->dboid, &job_ids);
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		followed = read_followed(job_ids[i]);
+
+		LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
+		if (changes == database->follow_changes)
+			set_followed(database->dboid, job_ids[i], followed);
+		LWLockRelease(jo_shared->lock);
+	}
+	pfree(job_ids);
+}
+
 JoShape *
 jo_shape_make_local(const JoCachedJob *job)
 {
@@ -262,6 +356,8 @@ jo_shape_make(Oid dboid, const JoCachedJob *job)
 	dsa_area   *area = jo_shmem_area();
 	Oid		   *run_as = lookup_run_as(job->definition);
 	Size		size = shape_size(job->definition);
+	uint32		changes = read_follow_changes(dboid);
+	bool		is_followed = read_followed(job->job_id);
 	dsa_pointer self = dsa_allocate_extended(area, size, DSA_ALLOC_NO_OOM | DSA_ALLOC_ZERO);
 	JoShape    *made;
 	JoShape    *shape;
@@ -279,6 +375,7 @@ jo_shape_make(Oid dboid, const JoCachedJob *job)
 	made->self = self;
 	made->dboid = dboid;
 	fill(made, job, run_as);
+	made->followed = is_followed;
 
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	shape = jo_shape_acquire(dboid, job->version_id);
@@ -287,6 +384,8 @@ jo_shape_make(Oid dboid, const JoCachedJob *job)
 		JoShape   **bucket = bucket_of(dboid, job->version_id);
 
 		shape = made;
+		/* told anew since it was read: who follows is looked for in any case */
+		shape->followed |= job->job_id != 0 && changes != count_follow_changes(dboid);
 		shape->references = 1;
 		shape->next = *bucket;
 		*bucket = shape;

@@ -239,6 +239,16 @@ jo_shmem_announce_timer(JoDatabase *database, TimestampTz due)
 }
 
 void
+jo_shmem_announce_schedule(JoDatabase *database, TimestampTz due)
+{
+	Assert(LWLockHeldByMeInMode(jo_shared->lock, LW_EXCLUSIVE));
+	if (database->schedule_announced != 0 && database->schedule_announced <= due)
+		return;
+	database->schedule_announced = due;
+	jo_shmem_wake(database->dispatcher);
+}
+
+void
 jo_shmem_wake(Latch *latch)
 {
 	if (latch != NULL)

@@ -89,6 +89,7 @@ typedef struct JoShape
 	bool		has_limits;		/* a container has max_concurrent */
 	bool		may_wait;		/* a step may have a row in wait */
 	bool		has_permits;	/* the job or a step has "concurrency" */
+	bool		followed;		/* other jobs start after it; not immutable, under the lock */
 	uint8		durability;		/* JoDurability */
 	dsa_pointer self;
 	struct JoShape *next;		/* hash chain */
@@ -106,6 +107,10 @@ typedef struct JoShape
 #define JO_HELD_HOST 'h'		/* joborch.max_transfers_per_host */
 #define JO_HELD_RULE 'r'		/* its egress rule's limits */
 
+/* JoStepState.cut */
+#define JO_CUT_BACK 'b'			/* it is given back, unless it has begun */
+#define JO_CUT_OFF 'o'			/* it is broken off */
+
 typedef struct JoStepState
 {
 	struct JoActiveRun *run;
@@ -117,8 +122,9 @@ typedef struct JoStepState
 	bool		cancelled_parent;	/* at least one: if it is not to run, it is cancelled too */
 	bool		woken;			/* its timer fired, or what it waits for came, before the outcome was applied */
 	bool		resumed;		/* it waited: the next execution is no new attempt */
+	bool		handed_over;	/* its gates let it through: the courier may have it */
 	bool		open_ended_badly;	/* CLOSE: its OPEN was skipped or cancelled */
-	bool		cut;			/* the courier is to break it off */
+	char		cut;			/* the courier is to let it go: JO_CUT_...; 0: no */
 	char		held;			/* the courier lets it wait: JO_HELD_...; 0: no */
 	int16		completed_parents;
 	int16		failed_parents;
@@ -196,6 +202,8 @@ typedef struct JoActiveRun
 	bool		to_trim;		/* a race is over, or an item failed: some steps are to be stopped */
 	bool		has_orphans;	/* a step that waited was stopped: its row, timer and child are still there */
 	bool		permitted;		/* it holds what the job's "concurrency" wants */
+	bool		followed;		/* live.followed: its executor does not write its end */
+	bool		fenced;			/* live.replaceable: live.begun is to be set before anything begins */
 	int64		parent_run_id;	/* 0: none */
 	int32		parent_step;
 	int32		parent_item;
@@ -386,9 +394,12 @@ typedef struct JoDatabase
 	TimestampTz careful_until;
 	TimestampTz next_timer;		/* [dispatcher] earliest row in timers; 0: none */
 	TimestampTz timer_announced;	/* earliest row written since the dispatcher looked; 0: none */
+	TimestampTz next_schedule;	/* [dispatcher] when a schedule is to be looked at; 0: none */
+	TimestampTz schedule_announced; /* earliest one written since the dispatcher looked; 0: none */
 	bool		backlog;		/* rows that are due are not in memory yet */
 	bool		growing;		/* dispatcher looks again soon whether more executors help */
 	bool		refill_asked;	/* its latch was set for more work already */
+	uint32		follow_changes; /* how often JoShape.followed was told anew */
 	int64		boot_run_id;	/* runs up to it may have a history from before this server start */
 	bool		sweep;			/* look at everything behind the cursors */
 	bool		reload;			/* controls overflowed: re-read every active run */
@@ -556,6 +567,9 @@ extern void jo_shmem_control(JoDatabase *database, int64 run_id);
 
 /* A row in timers was committed. Exclusive lock held; wakes the dispatcher. */
 extern void jo_shmem_announce_timer(JoDatabase *database, TimestampTz due);
+
+/* A schedule's next time was committed. Exclusive lock held; wakes the dispatcher. */
+extern void jo_shmem_announce_schedule(JoDatabase *database, TimestampTz due);
 
 /* Sets a latch that may be NULL. */
 extern void jo_shmem_wake(Latch *latch);

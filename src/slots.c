@@ -367,7 +367,7 @@ jo_slot_cut(JoActiveRun *run, JoStepState *state, bool timed_out)
 	if (state->slot != JO_WITH_COURIER)
 		return;
 	database = jo_shmem_database(run->dboid);
-	state->cut = true;
+	state->cut = JO_CUT_OFF;
 	if (database != NULL)
 	{
 		database->courier_cut = true;

@@ -7,6 +7,7 @@
 #include "joborch.h"
 
 #include "artifact.h"
+#include "compat.h"
 #include "docpath.h"
 #include "errors.h"
 #include "guc.h"

@@ -29,6 +29,8 @@
 #include "visualfuncs.h"
 #include "words.h"
 
+#define START_BATCH 1000		/* runs that are written at a time */
+
 static const char *const priorities[] = {"critical", "high", "medium", "low", NULL};
 
 int
@@ -200,6 +202,12 @@ jo_start_prepare(const JoStartJob *job, JoStartOptions *options, JoRunRow *run, 
 	run->tenant = job->tenant ? job->tenant :
 		jo_guc_tenant && jo_guc_tenant[0] ? jo_guc_tenant : NULL;
 	live->cancel = JO_CANCEL_NONE;
+	run->depth = options->depth;
+	run->schedule_id = options->schedule_id;
+	run->fire_at = options->fire_at;
+	live->followed = options->followed || options->schedule_id != 0;
+	live->replaceable = options->on_duplicate == JO_DUPLICATE_REPLACE ||
+		options->on_duplicate == JO_DUPLICATE_DEBOUNCE;
 }
 
 /* ---- input templates ---- */
@@ -298,6 +306,78 @@ claim_key(const JoRunRow *run)
 	return found;
 }
 
+/* The key of one run becomes that of another; false: it is not that one's any more. */
+static bool
+move_key(const JoRunRow *run, int64 from)
+{
+	Oid			types[] = {INT8OID, OIDOID, TEXTOID, INT8OID, INT8OID};
+	Datum		values[] = {Int64GetDatum(run->job_id), ObjectIdGetDatum(run->owner),
+	CStringGetTextDatum(run->idempotency_key), Int64GetDatum(run->run_id), Int64GetDatum(from)};
+	JoRights	rights;
+	bool		moved;
+
+	jo_rights_raise(&rights);
+	SPI_connect();
+	SPI_execute_with_args("UPDATE joborch_internal.run_key SET run_id = $4"
+						  " WHERE job_id = $1 AND owner = $2 AND idempotency_key = $3 AND run_id = $5",
+						  5, types, values, NULL, false, 0);
+	moved = SPI_processed > 0;
+	SPI_finish();
+	jo_rights_restore(&rights);
+	return moved;
+}
+
+/* A run that has the key takes over what this one would be; false: it is too late for that. */
+static bool
+replace(int64 existing, const JoRunRow *run, const JoLiveRow *live, JoOnDuplicate how)
+{
+	JoRunRow	new_run = *run;
+	JoLiveRow	new_live = *live;
+
+	new_run.run_id = new_live.run_id = existing;
+	switch (jo_store_replace_run(&new_run, &new_live, how == JO_DUPLICATE_REPLACE))
+	{
+		case JO_REPLACED:
+			jo_announce_control(existing);
+			return true;
+		case JO_REPLACED_NOT_THERE:
+			return false;
+		case JO_REPLACED_REFUSED:
+			ereport(ERROR,
+					(errcode(ERRCODE_JO_DUPLICATE_KEY),
+					 errmsg("the run with idempotency key \"%s\" cannot be replaced", run->idempotency_key),
+					 errdetail("Run " INT64_FORMAT " was started without that in mind, and may begin at any time.",
+							   existing),
+					 errhint("Say on_duplicate => 'replace' or 'debounce' in all starts with this key.")));
+	}
+	return false;
+}
+
+/*
+ * Takes the key for run->run_id; returns the run that has it instead, after what is to be
+ * done with that, or 0.
+ */
+static int64
+take_key(const JoRunRow *run, const JoLiveRow *live, const JoStartOptions *options)
+{
+	for (;;)
+	{
+		int64		existing = claim_key(run);
+
+		if (existing == 0 || options->on_duplicate == JO_DUPLICATE_RETURN)
+			return existing;
+		if (options->on_duplicate == JO_DUPLICATE_ERROR)
+			ereport(ERROR,
+					(errcode(ERRCODE_JO_DUPLICATE_KEY),
+					 errmsg("idempotency key \"%s\" was used already", run->idempotency_key),
+					 errdetail("It belongs to run " INT64_FORMAT ".", existing)));
+		if (replace(existing, run, live, options->on_duplicate))
+			return existing;
+		if (move_key(run, existing))
+			return 0;
+	}
+}
+
 static void
 warn_if_unserved(void)
 {
@@ -328,20 +408,59 @@ jo_start_run(const JoStartJob *job, JoStartOptions *options)
 	run.run_id = live.run_id = jo_store_next_run_id();
 	if (run.idempotency_key != NULL)
 	{
-		int64		existing = claim_key(&run);
+		int64		existing = take_key(&run, &live, options);
 
-		if (existing != 0 && options->error_if_duplicate)
-			ereport(ERROR,
-					(errcode(ERRCODE_JO_DUPLICATE_KEY),
-					 errmsg("idempotency key \"%s\" was used already", run.idempotency_key),
-					 errdetail("It belongs to run " INT64_FORMAT ".", existing)));
 		if (existing != 0)
 			return existing;
 	}
+	jo_start_look_at_dependencies(&options->depends, &live);
 	jo_store_insert_run(&run, &live);
-	jo_announce_start(&live);
+	jo_start_note(options, &run.run_id, 1);
+	if (live.cancel != JO_CANCEL_NONE)
+		jo_announce_control(run.run_id);
+	else
+		jo_announce_start(&live);
 	warn_if_unserved();
 	return run.run_id;
+}
+
+/* At most START_BATCH runs, with an input each or the same. */
+static void
+start_some(const JoRunRow *run, JoLiveRow *live, const JoDefinition *definition,
+		   Jsonb **inputs, int n, int64 *ids)
+{
+	JoLiveRow	last = *live;
+
+	for (int i = 0; inputs != NULL && i < n; i++)
+		inputs[i] = jo_input_check(definition, inputs[i]);
+	jo_store_next_run_ids(ids, n);
+	jo_store_insert_runs(run, live, ids, inputs, n);
+	live->run_id = ids[0];
+	last.run_id = ids[n - 1];
+	jo_announce_starts(live, &last);
+}
+
+void
+jo_start_runs(const JoStartJob *job, JoStartOptions *options, Jsonb **inputs, int n,
+			  void (*tell) (int64 run_id, void *argument), void *argument)
+{
+	int64	   *ids = palloc(sizeof(int64) * START_BATCH);
+	JoRunRow	run;
+	JoLiveRow	live;
+
+	jo_start_prepare(job, options, &run, &live);
+	for (int done = 0; done < n; done += START_BATCH)
+	{
+		int			some = Min(START_BATCH, n - done);
+
+		CHECK_FOR_INTERRUPTS();
+		start_some(&run, &live, jo_defcache_get(job->version_id)->definition,
+				   inputs ? inputs + done : NULL, some, ids);
+		jo_start_note(options, ids, some);
+		for (int i = 0; tell != NULL && i < some; i++)
+			tell(ids[i], argument);
+	}
+	pfree(ids);
 }
 
 /* ---- definitions that are no job's ---- */

@@ -10,6 +10,32 @@
 
 #define JO_MAX_DEPTH 32			/* of runs that are started by steps of runs */
 
+/* What is done with an idempotency key that is taken. */
+typedef enum JoOnDuplicate
+{
+	JO_DUPLICATE_RETURN,
+	JO_DUPLICATE_ERROR,
+	JO_DUPLICATE_REPLACE,		/* the run gets the new input, if it has not begun; else the key a new run */
+	JO_DUPLICATE_DEBOUNCE		/* the same, and the new time */
+} JoOnDuplicate;
+
+#define JO_MAX_DEPENDENCIES 1000	/* of one run */
+
+/* On how the others must end: letters of run_dependency.type. */
+#define JO_DEPENDS_ON_SUCCESS	's'
+#define JO_DEPENDS_ON_FAILURE	'f'
+#define JO_DEPENDS_ON_END		'c'
+
+/* On which runs a run depends. */
+typedef struct JoDependencies
+{
+	int			n;
+	int64	   *run_ids;		/* ascending, none of them twice */
+	char		type;			/* JO_DEPENDS_ON_... */
+	bool		own;			/* they were inserted, followed, by this transaction */
+	char	   *states;			/* what jo_start_look_at_dependencies() found */
+} JoDependencies;
+
 /* What the arguments of start() and its sisters say; absent is NULL, 0 or -1. */
 typedef struct JoStartOptions
 {
@@ -21,9 +47,15 @@ typedef struct JoStartOptions
 	struct ArrayType *tags;
 	Jsonb	   *metadata;
 	char	   *idempotency_key;
-	bool		error_if_duplicate;
+	JoOnDuplicate on_duplicate;
 	char	   *correlation_id;
 	char	   *traceparent;
+	JoDependencies depends;
+	char	   *batch_id;
+	bool		followed;		/* others will depend on it */
+	int			depth;			/* runs above it */
+	int64		schedule_id;
+	TimestampTz fire_at;		/* with it: the nominal time */
 } JoStartOptions;
 
 /* Whose definition a run carries out. */
@@ -39,6 +71,24 @@ typedef struct JoStartJob
 
 /* A job by its name or id, if the caller may start it; raises otherwise. */
 extern void jo_start_find_job(const char *job, JoStartJob *found);
+
+/* depends_on_runs and dependency_type as they are given; raises. */
+extern void jo_start_read_dependencies(struct ArrayType *run_ids, const char *type, JoDependencies *depends);
+
+/* Raises when it cannot be the name of a batch. */
+extern void jo_start_check_batch_id(const char *batch_id);
+
+/* JO_DEPENDS_ON_... of a word; raises. */
+extern char jo_start_dependency_type(const char *word);
+
+/*
+ * Which of those runs are over already, and how.  The others cannot end before this
+ * transaction does.  From it the due of a run that depends on them: it waits, or will not begin.
+ */
+extern void jo_start_look_at_dependencies(JoDependencies *depends, JoLiveRow *live);
+
+/* The rows of runs' dependencies and of their batch; SQL through SPI, with raised rights. */
+extern void jo_start_note(const JoStartOptions *options, const int64 *run_ids, int n);
 
 /* Priority of a word (low, medium, ...); raises on another. */
 extern int	jo_start_priority(const char *word);
@@ -59,6 +109,13 @@ extern void jo_start_prepare(const JoStartJob *job, JoStartOptions *options,
 
 /* One run, announced; with an idempotency key, maybe one that is there already. */
 extern int64 jo_start_run(const JoStartJob *job, JoStartOptions *options);
+
+/*
+ * n runs at once, with one input each (inputs NULL: all the same), announced; their ids.  No
+ * idempotency key, no dependencies.
+ */
+extern void jo_start_runs(const JoStartJob *job, JoStartOptions *options, Jsonb **inputs, int n,
+						  void (*tell) (int64 run_id, void *argument), void *argument);
 
 /*
  * The version row of a definition that is no job's: kept once per owner and text.

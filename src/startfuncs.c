@@ -19,9 +19,9 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "words.h"
 
 #define MAX_MANY 10000000		/* runs of one start_many() */
-#define MANY_BATCH 1000
 
 PG_FUNCTION_INFO_V1(joborch_start);
 PG_FUNCTION_INFO_V1(joborch_start_definition);
@@ -69,24 +69,53 @@ time_argument(FunctionCallInfo fcinfo, int n)
 	return when;
 }
 
-static bool
-error_if_duplicate(const char *word)
+static JoOnDuplicate
+on_duplicate(const char *word)
 {
-	if (word == NULL || strcmp(word, "return") == 0)
-		return false;
-	if (strcmp(word, "error") == 0)
-		return true;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("on_duplicate \"%s\" is not supported", word),
-			 errhint("Use 'return' (the run that has the key) or 'error'.")));
+	static const char *const words[] = {"return", "error", "replace", "debounce", NULL};
+	int			found = word != NULL ? jo_words_find(word, words) : JO_DUPLICATE_RETURN;
+
+	if (found < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown on_duplicate \"%s\"", word),
+				 errhint("Use one of: %s.", jo_words_join(words))));
+	return (JoOnDuplicate) found;
 }
 
-/* The arguments from input on, the same for three functions. */
+/* What a run that takes the place of another cannot have. */
+static void
+check_replacement(const JoStartOptions *options)
+{
+	if (options->on_duplicate != JO_DUPLICATE_REPLACE && options->on_duplicate != JO_DUPLICATE_DEBOUNCE)
+		return;
+	if (options->idempotency_key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("nothing can be replaced without an idempotency key"),
+				 errhint("Give idempotency_key: runs with the same one replace each other.")));
+	if (options->depends.n > 0 || options->batch_id != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a run that may be replaced cannot depend on others or belong to a batch")));
+}
+
+static char *
+batch_argument(FunctionCallInfo fcinfo, int n)
+{
+	char	   *batch_id = text_argument(fcinfo, n);
+
+	if (batch_id != NULL)
+		jo_start_check_batch_id(batch_id);
+	return batch_id;
+}
+
+/* The arguments from input on and the last three, the same for three functions. */
 static void
 read_options(FunctionCallInfo fcinfo, JoStartOptions *options)
 {
 	char	   *priority = text_argument(fcinfo, 3);
+	int			last = PG_NARGS() - 1;
 
 	MemSet(options, 0, sizeof(JoStartOptions));
 	options->input = PG_ARGISNULL(1) ? empty_object() : PG_GETARG_JSONB_P(1);
@@ -97,9 +126,13 @@ read_options(FunctionCallInfo fcinfo, JoStartOptions *options)
 	options->tags = PG_ARGISNULL(6) ? NULL : PG_GETARG_ARRAYTYPE_P(6);
 	options->metadata = jsonb_argument(fcinfo, 7);
 	options->idempotency_key = text_argument(fcinfo, 8);
-	options->error_if_duplicate = error_if_duplicate(text_argument(fcinfo, 9));
+	options->on_duplicate = on_duplicate(text_argument(fcinfo, 9));
 	options->correlation_id = text_argument(fcinfo, 10);
 	options->traceparent = text_argument(fcinfo, 11);
+	jo_start_read_dependencies(PG_ARGISNULL(last - 2) ? NULL : PG_GETARG_ARRAYTYPE_P(last - 2),
+							   text_argument(fcinfo, last - 1), &options->depends);
+	options->batch_id = batch_argument(fcinfo, last);
+	check_replacement(options);
 }
 
 /*
@@ -248,28 +281,15 @@ read_inputs(FunctionCallInfo fcinfo, Jsonb ***inputs)
 	return n;
 }
 
-/* Writes and returns one batch of at most MANY_BATCH runs. */
+/* Puts an id into the result. */
 static void
-start_batch(const JoRunRow *run, JoLiveRow *live, const JoDefinition *definition,
-			Jsonb **inputs, int n, ReturnSetInfo *result)
+return_id(int64 run_id, void *argument)
 {
-	int64		ids[MANY_BATCH];
-	JoLiveRow	last = *live;
+	ReturnSetInfo *result = argument;
+	Datum		value = Int64GetDatum(run_id);
+	bool		isnull = false;
 
-	for (int i = 0; inputs != NULL && i < n; i++)
-		inputs[i] = jo_input_check(definition, inputs[i]);
-	jo_store_next_run_ids(ids, n);
-	jo_store_insert_runs(run, live, ids, inputs, n);
-	live->run_id = ids[0];
-	last.run_id = ids[n - 1];
-	jo_announce_starts(live, &last);
-	for (int i = 0; i < n; i++)
-	{
-		Datum		value = Int64GetDatum(ids[i]);
-		bool		isnull = false;
-
-		tuplestore_putvalues(result->setResult, result->setDesc, &value, &isnull);
-	}
+	tuplestore_putvalues(result->setResult, result->setDesc, &value, &isnull);
 }
 
 Datum
@@ -277,8 +297,6 @@ joborch_start_many(PG_FUNCTION_ARGS)
 {
 	JoStartOptions options = {0};
 	JoStartJob	job;
-	JoRunRow	run;
-	JoLiveRow	live;
 	Jsonb	  **inputs;
 	char	   *priority = text_argument(fcinfo, 5);
 	int			n;
@@ -292,16 +310,10 @@ joborch_start_many(PG_FUNCTION_ARGS)
 	options.tags = PG_ARGISNULL(7) ? NULL : PG_GETARG_ARRAYTYPE_P(7);
 	options.metadata = jsonb_argument(fcinfo, 8);
 	options.correlation_id = text_argument(fcinfo, 9);
+	options.batch_id = batch_argument(fcinfo, 10);
 	options.input = inputs == NULL ? empty_object() : NULL;
 	jo_start_find_job(required_text(fcinfo, 0, "job"), &job);
-	jo_start_prepare(&job, &options, &run, &live);
-	for (int done = 0; done < n; done += MANY_BATCH)
-	{
-		CHECK_FOR_INTERRUPTS();
-		start_batch(&run, &live, jo_defcache_get(job.version_id)->definition,
-					inputs ? inputs + done : NULL, Min(MANY_BATCH, n - done),
-					(ReturnSetInfo *) fcinfo->resultinfo);
-	}
+	jo_start_runs(&job, &options, inputs, n, return_id, fcinfo->resultinfo);
 	return (Datum) 0;
 }
 

@@ -27,16 +27,16 @@
 #include "errors.h"
 #include "store_internal.h"
 
-/* Columns as tables_run.sql, tables_wait.sql, tables_artifact.sql, tables_claim.sql and tables_definition.sql state them. */
+/* Columns as tables_run.sql, tables_wait.sql, tables_artifact.sql, tables_claim.sql, tables_schedule.sql and tables_definition.sql state them. */
 static const Oid run_columns[] = {
 	INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, OIDOID, INT4OID,
 	INT2OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTARRAYOID, JSONBOID,
 	TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT4OID, INT2OID, INT2OID,
-	JSONBOID
+	JSONBOID, INT8OID, TIMESTAMPTZOID
 };
 static const Oid live_columns[] = {
 	INT8OID, TIMESTAMPTZOID, INT8OID, OIDOID, INT4OID, INT2OID, INT2OID,
-	BOOLOID, CHAROID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT4OID, INT2OID
+	BOOLOID, CHAROID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT4OID, INT2OID, BOOLOID, BOOLOID
 };
 static const Oid step_columns[] = {
 	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT2OID, INT2OID, INT2OID,
@@ -111,6 +111,18 @@ static const Oid egress_refusal_columns[] = {
 	INT8OID, TIMESTAMPTZOID, INT8OID, INT4OID, OIDOID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
 	TEXTOID, TEXTOID, TEXTOID
 };
+static const Oid schedule_columns[] = {
+	INT8OID, TEXTOID, INT8OID, INT8OID, OIDOID, TEXTOID, TEXTOID, INT4OID, JSONBOID, CHAROID,
+	INTERVALOID, INT2OID, INT4OID, INT8OID, INT4OID, JSONBOID, TEXTARRAYOID, JSONBOID, TEXTOID,
+	BOOLOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID
+};
+static const Oid schedule_state_columns[] = {
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, INT4OID,
+	INT8ARRAYOID
+};
+static const Oid schedule_fire_columns[] = {
+	INT8OID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID, CHAROID, TEXTOID, TEXTOID
+};
 static const Oid instance_columns[] = {
 	INT8OID, OIDOID, BOOLOID
 };
@@ -118,7 +130,7 @@ static const Oid queue_columns[] = {
 	INT4OID, TEXTOID, BOOLOID
 };
 static const Oid job_columns[] = {
-	INT8OID, TEXTOID, OIDOID, TEXTOID, INT8OID, BOOLOID, TEXTOID, TEXTOID
+	INT8OID, TEXTOID, OIDOID, TEXTOID, INT8OID, BOOLOID, TEXTOID, TEXTOID, BOOLOID
 };
 static const Oid job_version_columns[] = {
 	INT8OID, INT8OID, INT4OID, OIDOID, JSONBOID
@@ -160,6 +172,9 @@ static const TableSpec specs[JO_TABLES] = {
 	[JO_TABLE_EGRESS_RULE] = {"egress_rule", COLUMNS(egress_rule_columns), false},
 	[JO_TABLE_EGRESS_REFUSAL] = {"egress_refusal", COLUMNS(egress_refusal_columns), true},
 	[JO_TABLE_EGRESS_REFUSAL_SEQ] = {"egress_refusal_seq", NULL, 0, false},
+	[JO_TABLE_SCHEDULE] = {"schedule", COLUMNS(schedule_columns), false},
+	[JO_TABLE_SCHEDULE_STATE] = {"schedule_state", COLUMNS(schedule_state_columns), true},
+	[JO_TABLE_SCHEDULE_FIRE] = {"schedule_fire", COLUMNS(schedule_fire_columns), true},
 	[JO_TABLE_INSTANCE] = {"instance", COLUMNS(instance_columns), true},
 	[JO_TABLE_QUEUE] = {"queue", COLUMNS(queue_columns), false},
 	[JO_TABLE_JOB] = {"job", COLUMNS(job_columns), false},
@@ -202,6 +217,12 @@ static const struct
 	[JO_INDEX_SECRET_PKEY] = {"secret_pkey", JO_TABLE_SECRET},
 	[JO_INDEX_SECRET_GRANT_PKEY] = {"secret_grant_pkey", JO_TABLE_SECRET_GRANT},
 	[JO_INDEX_EGRESS_REFUSAL_PKEY] = {"egress_refusal_pkey", JO_TABLE_EGRESS_REFUSAL},
+	[JO_INDEX_SCHEDULE_PKEY] = {"schedule_pkey", JO_TABLE_SCHEDULE},
+	[JO_INDEX_SCHEDULE_BOOT] = {"schedule_boot", JO_TABLE_SCHEDULE},
+	[JO_INDEX_SCHEDULE_STATE_PKEY] = {"schedule_state_pkey", JO_TABLE_SCHEDULE_STATE},
+	[JO_INDEX_SCHEDULE_DUE] = {"schedule_due", JO_TABLE_SCHEDULE_STATE},
+	[JO_INDEX_SCHEDULE_FIRE_PKEY] = {"schedule_fire_pkey", JO_TABLE_SCHEDULE_FIRE},
+	[JO_INDEX_SCHEDULE_FIRE_BUFFERED] = {"schedule_fire_buffered", JO_TABLE_SCHEDULE_FIRE},
 	[JO_INDEX_QUEUE_PKEY] = {"queue_pkey", JO_TABLE_QUEUE},
 	[JO_INDEX_QUEUE_NAME] = {"queue_name_key", JO_TABLE_QUEUE},
 	[JO_INDEX_JOB_PKEY] = {"job_pkey", JO_TABLE_JOB},

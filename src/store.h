@@ -49,6 +49,8 @@ typedef struct JoRunRow
 	int32		parent_step;	/* -1: NULL */
 	int16		depth;			/* 0: NULL */
 	Jsonb	   *context;
+	int64		schedule_id;	/* 0: NULL */
+	TimestampTz fire_at;		/* 0: NULL */
 } JoRunRow;
 
 typedef struct JoLiveRow
@@ -66,6 +68,8 @@ typedef struct JoLiveRow
 	int64		parent_run_id;	/* as in JoRunRow */
 	int32		parent_item;
 	int32		parent_step;
+	bool		followed;		/* stored as NULL when false, and so the next */
+	bool		replaceable;
 	ItemPointerData tid;		/* where it was read or written */
 	TransactionId xmin;
 } JoLiveRow;
@@ -190,6 +194,7 @@ typedef struct JoJobRow
 	int64		current_version;
 	bool		active;
 	char	   *tenant;
+	bool		followed;
 } JoJobRow;
 
 typedef struct JoVersionRow
@@ -326,6 +331,26 @@ extern void jo_store_begin_attempt(int64 run_id, int32 step, int32 item, int32 a
  * leaves the end to the dispatcher.  Never waits for the live row.
  */
 extern bool jo_store_end_run(ItemPointer live_tid, const JoEndRow *row);
+
+/*
+ * From here to the end of this transaction the run cannot end, and then its end is
+ * followed (see follow.h).  Waits for whoever has its row.  False: it has no live row,
+ * and what is committed now says why.
+ */
+extern bool jo_store_follow(int64 run_id);
+
+typedef enum JoReplaced
+{
+	JO_REPLACED,
+	JO_REPLACED_NOT_THERE,		/* it has begun, is being cancelled, or is over */
+	JO_REPLACED_REFUSED			/* it has not begun, but may without asking: live.replaceable is not set */
+} JoReplaced;
+
+/*
+ * A run that has not begun becomes another one with the same id; its due stays with
+ * keep_due.  Nothing of it begins before this transaction ends.  Waits for whoever has its row.
+ */
+extern JoReplaced jo_store_replace_run(const JoRunRow *run, JoLiveRow *live, bool keep_due);
 
 /*
  * Sets live.begun; false, with nothing done, when the row is locked, changed or

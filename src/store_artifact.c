@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "commands/sequence.h"
+#include "compat.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 

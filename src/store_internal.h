@@ -22,7 +22,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#define JO_STORE_MAX_COLUMNS 24
+#define JO_STORE_MAX_COLUMNS 26
 #define JO_STORE_MAX_INDEXES 16
 
 typedef enum JoTableId
@@ -51,6 +51,9 @@ typedef enum JoTableId
 	JO_TABLE_EGRESS_RULE,
 	JO_TABLE_EGRESS_REFUSAL,
 	JO_TABLE_EGRESS_REFUSAL_SEQ,	/* a sequence, as the last one */
+	JO_TABLE_SCHEDULE,
+	JO_TABLE_SCHEDULE_STATE,
+	JO_TABLE_SCHEDULE_FIRE,
 	JO_TABLE_INSTANCE,
 	JO_TABLE_QUEUE,
 	JO_TABLE_JOB,
@@ -94,6 +97,12 @@ typedef enum JoIndexId
 	JO_INDEX_EXTERNAL_REF_PKEY,
 	JO_INDEX_QUEUE_GRANT_PKEY,
 	JO_INDEX_EGRESS_REFUSAL_PKEY,
+	JO_INDEX_SCHEDULE_PKEY,
+	JO_INDEX_SCHEDULE_BOOT,
+	JO_INDEX_SCHEDULE_STATE_PKEY,
+	JO_INDEX_SCHEDULE_DUE,
+	JO_INDEX_SCHEDULE_FIRE_PKEY,
+	JO_INDEX_SCHEDULE_FIRE_BUFFERED,
 	JO_INDEX_QUEUE_PKEY,
 	JO_INDEX_QUEUE_NAME,
 	JO_INDEX_JOB_PKEY,
@@ -291,6 +300,16 @@ put_int64_or_null(JoTuple *tuple, int64 value)
 		put_null(tuple);
 	else
 		put_datum(tuple, Int64GetDatum(value));
+}
+
+/* false is SQL NULL, which at a row's end is not stored. */
+static inline void
+put_true_or_null(JoTuple *tuple, bool value)
+{
+	if (value)
+		put_datum(tuple, BoolGetDatum(true));
+	else
+		put_null(tuple);
 }
 
 static inline void

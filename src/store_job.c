@@ -28,6 +28,7 @@ take_job(JoTuple *tuple, void *result)
 	row->active = get_bool(tuple);
 	skip_column(tuple);			/* description */
 	row->tenant = get_text(tuple);
+	row->followed = get_bool(tuple);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "access/stratnum.h"
 #include "access/xact.h"
 #include "commands/sequence.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
@@ -21,6 +22,8 @@
 /* Column of live that changes while a run goes on. */
 #define LIVE_CANCEL 8
 #define LIVE_BEGUN 9
+#define LIVE_REASON 10
+#define LIVE_FOLLOWED 14
 
 /* ---- rows ---- */
 
@@ -66,11 +69,13 @@ put_run(JoTuple *tuple, const JoRunRow *row)
 	put_text(tuple, row->tenant);
 	put_int64_or_null(tuple, row->rerun_of);
 	put_parent(tuple, row->parent_run_id, row->parent_item, row->parent_step);
-	if (row->parent_run_id != 0)
+	if (row->depth != 0)
 		put_small(tuple, row->depth);
 	else
 		put_null(tuple);
 	put_pointer(tuple, row->context);
+	put_int64_or_null(tuple, row->schedule_id);
+	put_int64_or_null(tuple, row->fire_at);
 }
 
 static void
@@ -102,6 +107,8 @@ take_run(JoTuple *tuple, void *result)
 	row->parent_step = get_int16_or(tuple, -1);
 	row->depth = get_int16(tuple);
 	row->context = get_jsonb(tuple);
+	row->schedule_id = get_int64(tuple);
+	row->fire_at = get_int64(tuple);
 }
 
 static void
@@ -120,8 +127,12 @@ put_live(JoTuple *tuple, const JoLiveRow *row)
 	put_datum(tuple, CharGetDatum(row->cancel));
 	Assert(tuple->n == LIVE_BEGUN);
 	put_int64_or_null(tuple, row->begun);
-	put_null(tuple);			/* reason */
+	Assert(tuple->n == LIVE_REASON);
+	put_null(tuple);
 	put_parent(tuple, row->parent_run_id, row->parent_item, row->parent_step);
+	Assert(tuple->n == LIVE_FOLLOWED);
+	put_true_or_null(tuple, row->followed);
+	put_true_or_null(tuple, row->replaceable);
 }
 
 static void
@@ -143,6 +154,8 @@ take_live(JoTuple *tuple, void *result)
 	row->parent_run_id = get_int64(tuple);
 	row->parent_item = get_int32_or(tuple, JO_NO_ITEM);
 	row->parent_step = get_int16_or(tuple, -1);
+	row->followed = get_bool(tuple);
+	row->replaceable = get_bool(tuple);
 	row->tid = tuple->tid;
 	row->xmin = tuple->xmin;
 }
@@ -323,7 +336,8 @@ jo_store_live_scan(int32 queue_id, int16 ord, JoLiveKey low, JoLiveKey high,
 		take_live(&tuple, &rows[n]);
 		if (rows[n].due > now)
 		{
-			*next_due = rows[n].due;
+			/* one that depends on others is announced when it is due */
+			*next_due = TIMESTAMP_IS_NOEND(rows[n].due) ? 0 : rows[n].due;
 			break;
 		}
 		n++;
@@ -368,6 +382,114 @@ jo_store_end_run(ItemPointer live_tid, const JoEndRow *row)
 	jo_store_insert(JO_TABLE_ENDS, &tuple);
 	jo_store_own_insert(false);
 	return true;
+}
+
+/* Waits for whoever has the row, and locks it; false: it is another one now, or gone. */
+static bool
+lock_live(Relation table, JoTuple *tuple, LockTupleMode mode)
+{
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(table, &tuple->tid, SnapshotSelf, slot, GetCurrentCommandId(true),
+							  mode, LockWaitBlock, 0, &failure);
+	ExecDropSingleTupleTableSlot(slot);
+	return result == TM_Ok;
+}
+
+/*
+ * Even if it is followed already the row is locked: its end may be being written by
+ * somebody who does not see what the caller has inserted.
+ */
+bool
+jo_store_follow(int64 run_id)
+{
+	Relation	table = jo_store_open(JO_TABLE_LIVE, RowExclusiveLock);
+	bool		done = false;
+	JoLiveRow	row;
+	JoTuple		tuple;
+
+	while (!done && jo_store_live(run_id, jo_store_latest(), &row))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!fetch_live(table, &row.tid, run_id, &tuple))
+			continue;
+		if (row.followed)
+			done = lock_live(table, &tuple, LockTupleKeyShare);
+		else if (lock_live(table, &tuple, LockTupleNoKeyExclusive))
+		{
+			tuple.n = LIVE_FOLLOWED;
+			put_true_or_null(&tuple, true);
+			done = jo_store_update(JO_TABLE_LIVE, table, &tuple, false) == TM_Ok;
+		}
+	}
+	table_close(table, NoLock);
+	return done;
+}
+
+static void
+take_tid(JoTuple *tuple, void *result)
+{
+	ItemPointerCopy(&tuple->tid, (ItemPointer) result);
+}
+
+/* The row of run takes the place of the one with its id. */
+static void
+replace_run(const JoRunRow *row)
+{
+	Relation	table = jo_store_open(JO_TABLE_RUN, RowExclusiveLock);
+	ItemPointerData tid;
+	JoTuple		tuple = {0};
+
+	if (!read_by_run(JO_INDEX_RUN_PKEY, row->run_id, jo_store_latest(), take_tid, &tid))
+		elog(ERROR, "run " INT64_FORMAT " has no row", row->run_id);
+	put_run(&tuple, row);
+	tuple.tid = tid;
+	tuple.external = true;		/* perhaps */
+	(void) jo_store_update(JO_TABLE_RUN, table, &tuple, true);
+	table_close(table, NoLock);
+}
+
+JoReplaced
+jo_store_replace_run(const JoRunRow *run, JoLiveRow *live, bool keep_due)
+{
+	Relation	table = jo_store_open(JO_TABLE_LIVE, RowExclusiveLock);
+	JoReplaced	result = JO_REPLACED_NOT_THERE;
+	JoLiveRow	old;
+
+	while (jo_store_live(run->run_id, jo_store_latest(), &old))
+	{
+		JoTuple		before;
+		JoTuple		tuple;
+
+		CHECK_FOR_INTERRUPTS();
+		if (old.begun != 0 || old.epoch > 0 || old.cancel != JO_CANCEL_NONE)
+			break;
+		if (!old.replaceable)
+		{
+			result = JO_REPLACED_REFUSED;
+			break;
+		}
+		if (!fetch_live(table, &old.tid, run->run_id, &before) ||
+			!lock_live(table, &before, LockTupleExclusive))
+			continue;
+		live->paused = old.paused;
+		live->followed |= old.followed;
+		if (keep_due)
+			live->due = old.due;
+		put_live(&tuple, live);
+		tuple.values[LIVE_REASON] = before.values[LIVE_REASON];
+		tuple.nulls[LIVE_REASON] = before.nulls[LIVE_REASON];
+		tuple.tid = before.tid;
+		tuple.external = before.external;
+		(void) jo_store_update(JO_TABLE_LIVE, table, &tuple, true);
+		replace_run(run);
+		result = JO_REPLACED;
+		break;
+	}
+	table_close(table, NoLock);
+	return result;
 }
 
 bool

@@ -59,4 +59,21 @@ RETURNS jsonb LANGUAGE c VOLATILE AS 'joborch', 'joborch_debug_secret';
 CREATE FUNCTION joborch_internal.debug_secret_text(role oid, expression text, answer text)
 RETURNS text LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_secret_text';
 
+-- Instants of a cron expression in a time zone; the expression in plain words; next times a second.
+CREATE FUNCTION joborch_internal.debug_cron(expression text, zone text, after timestamptz, n integer DEFAULT 5, until timestamptz DEFAULT 'infinity')
+RETURNS timestamptz[] LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_cron';
+CREATE FUNCTION joborch_internal.debug_cron_text(expression text)
+RETURNS text LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_cron_text';
+CREATE FUNCTION joborch_internal.debug_cron_speed(expression text, zone text DEFAULT 'Europe/Berlin', n integer DEFAULT 1000000)
+RETURNS double precision LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_cron_speed';
+
+-- The instants of a local time, or infinity and the end of the gap; the local time of an
+-- instant; the next change of the offset.
+CREATE FUNCTION joborch_internal.debug_zone(zone text, local timestamp)
+RETURNS timestamptz[] LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_zone';
+CREATE FUNCTION joborch_internal.debug_zone_local(zone text, at timestamptz)
+RETURNS timestamp LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_zone_local';
+CREATE FUNCTION joborch_internal.debug_zone_change(zone text, after timestamptz)
+RETURNS timestamptz LANGUAGE c STRICT VOLATILE AS 'joborch', 'joborch_debug_zone_change';
+
 \ir helpers.sql

@@ -122,10 +122,13 @@ BEGIN
 	UPDATE joborch_internal.live l SET owner = coalesce(to_regrole(quote_ident(r.owner_name))::oid, 0)
 	FROM joborch_internal.run r WHERE r.run_id = l.run_id;
 	UPDATE joborch_internal.run r SET owner = coalesce(to_regrole(quote_ident(r.owner_name))::oid, 0);
+	UPDATE joborch_internal.schedule s SET owner = coalesce(to_regrole(quote_ident(s.owner_name))::oid, 0);
 	UPDATE joborch_internal.egress_rule e SET role = coalesce(to_regrole(quote_ident(e.role_name))::oid, 0)
 	WHERE NOT e.everyone;
 	PERFORM joborch_internal.invalidate('joborch_internal.egress_rule');
 	UPDATE joborch_internal.work_group g SET owner = coalesce(to_regrole(quote_ident(g.owner_name))::oid, 0);
+	UPDATE joborch_internal.after_rule a SET owner = coalesce(to_regrole(quote_ident(a.owner_name))::oid, 0);
+	UPDATE joborch_internal.change_trigger c SET owner = coalesce(to_regrole(quote_ident(c.owner_name))::oid, 0);
 	UPDATE joborch_internal.run_key k SET owner = r.owner
 	FROM joborch_internal.run r WHERE r.run_id = k.run_id;
 	UPDATE joborch_internal.artifact a SET owner = r.owner

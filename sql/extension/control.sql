@@ -34,6 +34,7 @@ BEGIN
 	UPDATE joborch_internal.live l
 	SET cancel = CASE WHEN p_force THEN 'f' ELSE 'g' END::"char",
 		paused = false,			-- or its end would wait for resume_run()
+		due = least(l.due, joborch_internal.now()),	-- of one that is not due nobody would read the row after a crash
 		reason = p_reason
 	WHERE l.run_id = p_run.run_id AND (l.cancel = '-' OR (l.cancel = 'g' AND p_force));
 	IF NOT FOUND THEN
@@ -175,6 +176,8 @@ BEGIN
 	DELETE FROM joborch_internal.step s WHERE s.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.attempt a WHERE a.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.run_key k WHERE k.run_id = ANY (p_run_ids);
+	DELETE FROM joborch_internal.run_dependency d WHERE d.run_id = ANY (p_run_ids);
+	DELETE FROM joborch_internal.batch_run b WHERE b.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.timers t WHERE t.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.wait w WHERE w.run_id = ANY (p_run_ids);
 	DELETE FROM joborch_internal.offer o WHERE o.run_id = ANY (p_run_ids);

@@ -288,6 +288,8 @@ BEGIN
 	UPDATE joborch_internal.job j
 	SET owner = v_owner, owner_name = p_owner, updated_at = now()
 	WHERE j.job_id = p_job.job_id;
+	UPDATE joborch_internal.schedule s SET owner = v_owner, owner_name = p_owner
+	WHERE s.job_id = p_job.job_id AND s.owner = p_job.owner;
 	-- who answers for what run_as names in them
 	UPDATE joborch_internal.job_version v SET owner = v_owner WHERE v.job_id = p_job.job_id;
 	PERFORM joborch_internal.record('job_owner_changed', NULL, p_job.job_id, NULL,
@@ -374,7 +376,9 @@ BEGIN
 	LOOP
 		PERFORM joborch_internal.request_cancel(v_run, true, format('job "%s" was dropped', v_job.name));
 	END LOOP;
+	PERFORM joborch_internal.pause_schedules_of(v_job, format('job "%s" was dropped', v_job.name));
 	DELETE FROM joborch_internal.input_template t WHERE t.job_id = v_job.job_id;
+	PERFORM joborch_internal.forget_chains(v_job.job_id);
 	PERFORM joborch_internal.record('job_dropped', NULL, v_job.job_id, NULL,
 		jsonb_build_object('name', v_job.name, 'cancelled_runs', v_unfinished));
 END

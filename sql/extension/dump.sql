@@ -23,12 +23,23 @@ SELECT pg_catalog.pg_extension_config_dump('joborch_internal.claim', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.external_ref', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.queue_grant', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run_key', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run_dependency', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.batch_run', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.after_rule', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.after_parent', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.after_mark', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.change_trigger', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.after_rule_rule_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.change_trigger_trigger_id_seq', '');
 -- Encrypted: of use only with the key file, which is in no dump.
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.secret', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.secret_grant', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.egress_rule', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.artifact', 'WHERE run_id IN (SELECT l.run_id FROM joborch_internal.live l)');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.artifact_chunk', 'WHERE artifact_id IN (SELECT a.artifact_id FROM joborch_internal.artifact a JOIN joborch_internal.live l ON l.run_id = a.run_id)');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.schedule', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.schedule_state', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.schedule_fire', 'WHERE outcome = ''b''');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.artifact_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.egress_rule_rule_id_seq', '');
@@ -37,4 +48,5 @@ SELECT pg_catalog.pg_extension_config_dump('joborch_internal.job_job_id_seq', ''
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.job_version_version_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.event_event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.signal_signal_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.schedule_schedule_id_seq', '');
 

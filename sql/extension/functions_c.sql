@@ -31,6 +31,27 @@ LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_announce_control';
 CREATE FUNCTION joborch_internal.announce_timer(due timestamptz) RETURNS void
 LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_announce_timer';
 
+-- A run that did not wait for a time became due then.
+CREATE FUNCTION joborch_internal.announce_due(queue_id integer, ord smallint, due timestamptz, run_id bigint) RETURNS void
+LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_announce_due';
+
+-- job.followed was changed.
+CREATE FUNCTION joborch_internal.announce_followed(job_id bigint, followed boolean) RETURNS void
+LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_announce_followed';
+
+-- Starts a job as that role would, after the runs whose end it asked for; input is complete.
+CREATE FUNCTION joborch_internal.start_for_rule(role oid, tenant text, job_id bigint, input jsonb, parents bigint[]) RETURNS bigint
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_start_for_rule';
+
+-- Raises what is wrong with the expressions of a change trigger, for one of its events; they
+-- are only parsed, as who called.
+CREATE FUNCTION joborch_internal.check_change(relation regclass, event text, per_row boolean, condition text, input text, key text)
+RETURNS void
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_check_change';
+
+CREATE FUNCTION joborch_internal.change_fired() RETURNS trigger
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_change_fired';
+
 -- To be called with an offer that is inserted.
 CREATE FUNCTION joborch_internal.announce_offer(queue text, group_id bigint, ord smallint, offered_at timestamptz) RETURNS void
 LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_announce_offer';

@@ -121,9 +121,10 @@ BEGIN
 	DELETE FROM joborch_internal.timers t WHERE t.run_id = p_run_id;
 	INSERT INTO joborch_internal.live
 		(run_id, queue_id, ord, due, version_id, owner, epoch, paused, cancel, begun, reason,
-		parent_run_id, parent_item, parent_step)
+		parent_run_id, parent_item, parent_step, followed)
 	VALUES (p_run_id, v_run.queue_id, v_run.priority, joborch_internal.now(), v_run.version_id, v_run.owner,
-		v_epoch + 1, false, '-', NULL, p_reason, v_run.parent_run_id, v_run.parent_item, v_run.parent_step);
+		v_epoch + 1, false, '-', NULL, p_reason, v_run.parent_run_id, v_run.parent_item, v_run.parent_step,
+		nullif(v_run.schedule_id IS NOT NULL, false));
 	PERFORM joborch_internal.record('run_recovered', p_run_id, v_run.job_id, p_reason, jsonb_strip_nulls(jsonb_build_object(
 		'recovery', v_epoch + 1, 'from_step', p_from_step)));
 	PERFORM joborch_internal.announce_control(p_run_id);

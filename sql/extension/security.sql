@@ -55,7 +55,12 @@ GRANT EXECUTE ON FUNCTION
 	joborch_internal.build_step(text, text, jsonb, jsonb),
 	joborch_internal.error_classes(),
 	joborch_internal.status_word("char"),
-	joborch_internal.priority_word(smallint)
+	joborch_internal.overlap_word("char"),
+	joborch_internal.fire_word("char"),
+	joborch_internal.schedule_words(jsonb),
+	joborch_internal.schedule_times(jsonb, bigint, timestamptz, timestamptz, integer),
+	joborch_internal.priority_word(smallint),
+	joborch_internal.dependency_word("char")
 TO joborch_user;
 
 -- ---- the second wall ----
@@ -87,10 +92,19 @@ ALTER TABLE joborch_internal.claim ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.external_ref ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.queue_grant ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.run_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.run_dependency ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.batch_run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.after_rule ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.after_parent ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.after_mark ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.change_trigger ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.egress_rule ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.egress_refusal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.secret ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.secret_grant ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.schedule ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.schedule_state ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.schedule_fire ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.event ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY seen ON joborch_internal.queue FOR SELECT USING (true);
@@ -133,12 +147,27 @@ CREATE POLICY seen ON joborch_internal.external_ref FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = external_ref.run_id));
 CREATE POLICY seen ON joborch_internal.queue_grant FOR SELECT USING (true);
 CREATE POLICY seen ON joborch_internal.run_key FOR SELECT USING (joborch.visible(owner, NULL));
+CREATE POLICY seen ON joborch_internal.run_dependency FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = run_dependency.run_id));
+CREATE POLICY seen ON joborch_internal.batch_run FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = batch_run.run_id));
+CREATE POLICY seen ON joborch_internal.after_rule FOR SELECT USING (joborch.visible(owner, tenant));
+CREATE POLICY seen ON joborch_internal.after_parent FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.after_rule a WHERE a.rule_id = after_parent.rule_id));
+CREATE POLICY seen ON joborch_internal.after_mark FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.after_rule a WHERE a.rule_id = after_mark.rule_id));
+CREATE POLICY seen ON joborch_internal.change_trigger FOR SELECT USING (joborch.visible(owner, tenant));
 CREATE POLICY seen ON joborch_internal.secret FOR SELECT USING (joborch.visible(owner, tenant));
 CREATE POLICY seen ON joborch_internal.secret_grant FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.secret s WHERE s.name = secret_grant.name));
 CREATE POLICY seen ON joborch_internal.egress_rule FOR SELECT USING (everyone OR joborch.visible(role, NULL));
 CREATE POLICY seen ON joborch_internal.egress_refusal FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = egress_refusal.run_id));
+CREATE POLICY seen ON joborch_internal.schedule FOR SELECT USING (joborch.visible(owner, tenant));
+CREATE POLICY seen ON joborch_internal.schedule_state FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.schedule s WHERE s.schedule_id = schedule_state.schedule_id));
+CREATE POLICY seen ON joborch_internal.schedule_fire FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.schedule s WHERE s.schedule_id = schedule_fire.schedule_id));
 CREATE POLICY seen ON joborch_internal.event FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = event.run_id)
 		OR EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = event.job_id));

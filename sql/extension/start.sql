@@ -3,36 +3,39 @@
 CREATE FUNCTION joborch.start(job text, input jsonb DEFAULT '{}', run_at timestamptz DEFAULT NULL, priority text DEFAULT NULL,
 	queue text DEFAULT NULL, name text DEFAULT NULL, tags text[] DEFAULT NULL, metadata jsonb DEFAULT NULL,
 	idempotency_key text DEFAULT NULL, on_duplicate text DEFAULT 'return', correlation_id text DEFAULT NULL,
-	traceparent text DEFAULT NULL, input_template text DEFAULT NULL)
+	traceparent text DEFAULT NULL, input_template text DEFAULT NULL, depends_on_runs bigint[] DEFAULT NULL,
+	dependency_type text DEFAULT 'success', batch_id text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_start';
-COMMENT ON FUNCTION joborch.start(text, jsonb, timestamptz, text, text, text, text[], jsonb, text, text, text, text, text)
+COMMENT ON FUNCTION joborch.start(text, jsonb, timestamptz, text, text, text, text[], jsonb, text, text, text, text, text, bigint[], text, text)
 IS 'starts a run of a job as part of your transaction and returns its id';
 
 CREATE FUNCTION joborch.start_definition(definition jsonb, input jsonb DEFAULT '{}', run_at timestamptz DEFAULT NULL,
 	priority text DEFAULT NULL, queue text DEFAULT NULL, name text DEFAULT NULL, tags text[] DEFAULT NULL,
 	metadata jsonb DEFAULT NULL, idempotency_key text DEFAULT NULL, on_duplicate text DEFAULT 'return',
-	correlation_id text DEFAULT NULL, traceparent text DEFAULT NULL)
+	correlation_id text DEFAULT NULL, traceparent text DEFAULT NULL, depends_on_runs bigint[] DEFAULT NULL,
+	dependency_type text DEFAULT 'success', batch_id text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_start_definition';
-COMMENT ON FUNCTION joborch.start_definition(jsonb, jsonb, timestamptz, text, text, text, text[], jsonb, text, text, text, text)
+COMMENT ON FUNCTION joborch.start_definition(jsonb, jsonb, timestamptz, text, text, text, text[], jsonb, text, text, text, text, bigint[], text, text)
 IS 'starts a run of a definition that is not saved as a job; it runs with your rights';
 
 CREATE FUNCTION joborch.start_sql(sql text, input jsonb DEFAULT '{}', run_at timestamptz DEFAULT NULL,
 	priority text DEFAULT NULL, queue text DEFAULT NULL, name text DEFAULT NULL, tags text[] DEFAULT NULL,
 	metadata jsonb DEFAULT NULL, idempotency_key text DEFAULT NULL, on_duplicate text DEFAULT 'return',
-	correlation_id text DEFAULT NULL, traceparent text DEFAULT NULL)
+	correlation_id text DEFAULT NULL, traceparent text DEFAULT NULL, depends_on_runs bigint[] DEFAULT NULL,
+	dependency_type text DEFAULT 'success', batch_id text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_start_sql';
-COMMENT ON FUNCTION joborch.start_sql(text, jsonb, timestamptz, text, text, text, text[], jsonb, text, text, text, text)
+COMMENT ON FUNCTION joborch.start_sql(text, jsonb, timestamptz, text, text, text, text[], jsonb, text, text, text, text, bigint[], text, text)
 IS 'starts a run of one SQL text, with your rights';
 
 CREATE FUNCTION joborch.start_many(job text, count integer DEFAULT NULL, inputs jsonb[] DEFAULT NULL,
 	input_list jsonb DEFAULT NULL, run_at timestamptz DEFAULT NULL, priority text DEFAULT NULL, queue text DEFAULT NULL,
-	tags text[] DEFAULT NULL, metadata jsonb DEFAULT NULL, correlation_id text DEFAULT NULL)
+	tags text[] DEFAULT NULL, metadata jsonb DEFAULT NULL, correlation_id text DEFAULT NULL, batch_id text DEFAULT NULL)
 RETURNS SETOF bigint
 LANGUAGE C VOLATILE ROWS 1000 AS 'MODULE_PATHNAME', 'joborch_start_many';
-COMMENT ON FUNCTION joborch.start_many(text, integer, jsonb[], jsonb, timestamptz, text, text, text[], jsonb, text)
+COMMENT ON FUNCTION joborch.start_many(text, integer, jsonb[], jsonb, timestamptz, text, text, text[], jsonb, text, text)
 IS 'starts many runs of a job at once: count of them, or one for each input';
 
 CREATE FUNCTION joborch.wait_for_run(run_id bigint, timeout interval DEFAULT NULL) RETURNS text

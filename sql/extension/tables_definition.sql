@@ -28,6 +28,7 @@ CREATE TABLE joborch_internal.job (
 	active boolean NOT NULL DEFAULT true,
 	description text,
 	tenant text,
+	followed boolean NOT NULL DEFAULT false,	-- another job starts after it: see after_rule
 	tags text[],
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),

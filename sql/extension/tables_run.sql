@@ -34,8 +34,10 @@ CREATE TABLE joborch_internal.run (
 	parent_run_id bigint,			-- of a child run: whose step started it
 	parent_item integer,
 	parent_step smallint,
-	depth smallint,				-- parents above it
+	depth smallint,				-- runs above it: parents, and those whose end started it
 	context jsonb,				-- what the run document has beside the input: item, iteration, vars, previous
+	schedule_id bigint,			-- which schedule started it
+	fire_at timestamptz,			-- the schedule's nominal time
 	PRIMARY KEY (run_id)
 );
 CREATE INDEX run_job ON joborch_internal.run (job_id, run_id) WHERE job_id IS NOT NULL;
@@ -45,7 +47,7 @@ CREATE INDEX run_tags ON joborch_internal.run USING gin (tags) WHERE tags IS NOT
 -- All that changes about an unfinished run; deleted with the run's end.
 CREATE TABLE joborch_internal.live (
 	run_id bigint NOT NULL,
-	due timestamptz NOT NULL,
+	due timestamptz NOT NULL,		-- 'infinity': when the runs have ended that it depends on
 	version_id bigint NOT NULL,
 	owner oid NOT NULL,
 	queue_id integer NOT NULL,
@@ -58,6 +60,8 @@ CREATE TABLE joborch_internal.live (
 	parent_run_id bigint,			-- whom to wake at the end
 	parent_item integer,
 	parent_step smallint,
+	followed boolean,			-- something follows its end: the dispatcher writes it, with what follows
+	replaceable boolean,			-- start() may change it as long as begun is NULL; it is set before anything begins
 	PRIMARY KEY (run_id)
 );
 CREATE UNIQUE INDEX live_order ON joborch_internal.live (queue_id, ord, due, run_id);

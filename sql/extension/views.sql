@@ -67,6 +67,8 @@ SELECT
 	r.tenant,
 	r.traceparent,
 	r.rerun_of,
+	(SELECT h.name FROM joborch_internal.schedule h WHERE h.schedule_id = r.schedule_id) AS schedule,
+	r.fire_at,
 	r.parent_run_id,
 	CASE WHEN r.parent_run_id IS NOT NULL THEN (
 		SELECT d.name
@@ -135,6 +137,8 @@ COMMENT ON COLUMN joborch.job_runs.owner IS 'role with whose rights the steps ru
 COMMENT ON COLUMN joborch.job_runs.requested_by IS 'role that started the run';
 COMMENT ON COLUMN joborch.job_runs.output IS 'of a completed run: what the job''s "output" says, else the output of its last step, else of its last steps by name';
 COMMENT ON COLUMN joborch.job_runs.rerun_of IS 'the run that this one repeats';
+COMMENT ON COLUMN joborch.job_runs.schedule IS 'the schedule that started it';
+COMMENT ON COLUMN joborch.job_runs.fire_at IS 'the time of that schedule for which it was started';
 COMMENT ON COLUMN joborch.job_runs.parent_run_id IS 'the run of which a step started this one';
 COMMENT ON COLUMN joborch.job_runs.parent_step IS 'that step';
 COMMENT ON COLUMN joborch.job_runs.parent_item IS 'its element, if it is repeated by foreach';

@@ -24,7 +24,17 @@ CREATE VIEW joborch.job_step_attempts WITH (security_barrier) AS
 SELECT a.run_id,
 	(SELECT d.name FROM joborch_internal.version_steps(r.version_id) AS d WHERE d.step_index = a.step) AS step,
 	a.step AS step_index, nullif(a.item, -1) AS item, a.attempt,
-	joborch_internal.status_word(a.status) AS status, a.epoch AS recovery,
+	CASE
+		-- a trace that nobody replaced: another attempt came, or the step or the run was over without it
+		WHEN a.status = 'r' AND (
+			EXISTS (SELECT FROM joborch_internal.attempt n
+				WHERE n.run_id = a.run_id AND n.step = a.step AND n.item = a.item AND n.attempt > a.attempt)
+			OR EXISTS (SELECT FROM joborch_internal.step s
+				WHERE s.run_id = a.run_id AND s.step = a.step AND s.item = a.item)
+			OR NOT EXISTS (SELECT FROM joborch_internal.live l WHERE l.run_id = a.run_id AND l.epoch <= a.epoch))
+		THEN 'interrupted'
+		ELSE joborch_internal.status_word(a.status)
+	END AS status, a.epoch AS recovery,
 	a.started_at, a.finished_at, a.finished_at - a.started_at AS duration, a.retry_at, a.error,
 	a.error ->> 'message' AS error_message, a.error ->> 'sqlstate' AS sqlstate, a.error ->> 'category' AS category,
 	a.notices
@@ -32,6 +42,7 @@ FROM joborch_internal.attempt a
 JOIN joborch_internal.run r ON r.run_id = a.run_id
 WHERE joborch.visible(r.owner, r.tenant);
 COMMENT ON VIEW joborch.job_step_attempts IS 'one row per attempt of a step that did not simply succeed at the first try, and of every outside effect';
+COMMENT ON COLUMN joborch.job_step_attempts.status IS 'running, completed, failed, cancelled, skipped, or interrupted: whoever carried it out died, and it counts for nothing';
 COMMENT ON COLUMN joborch.job_step_attempts.recovery IS 'how often the run had been recovered by then';
 COMMENT ON COLUMN joborch.job_step_attempts.retry_at IS 'when the next attempt was due; NULL: there was none';
 COMMENT ON COLUMN joborch.job_step_attempts.notices IS 'NOTICE and WARNING messages that the attempt raised';
@@ -95,7 +106,15 @@ FROM (
 	FROM joborch_internal.live l WHERE l.paused
 	UNION ALL
 	SELECT l.run_id, NULL, 'pending', 'starts at ' || l.due::text, NULL, format('SELECT joborch.cancel_run(%s);', l.run_id)
-	FROM joborch_internal.live l WHERE l.due > joborch_internal.now() AND NOT l.paused AND l.cancel = '-'
+	FROM joborch_internal.live l
+	WHERE l.due > joborch_internal.now() AND l.due < 'infinity' AND NOT l.paused AND l.cancel = '-'
+	UNION ALL
+	SELECT l.run_id, NULL, 'pending', (
+			SELECT 'waits for ' || string_agg(format('run %s (%s)', d.depends_on, joborch_internal.dependency_word(d.type)), ', '
+				ORDER BY d.depends_on)
+			FROM joborch_internal.run_dependency d WHERE d.run_id = l.run_id AND d.state = 'w'),
+		NULL, format('SELECT joborch.cancel_run(%s);', l.run_id)
+	FROM joborch_internal.live l WHERE l.due = 'infinity' AND NOT l.paused AND l.cancel = '-'
 	UNION ALL
 	SELECT t.run_id, t.step, 'retrying', 'next attempt at ' || t.due::text,
 		(SELECT max(a.finished_at) FROM joborch_internal.attempt a

@@ -111,3 +111,8 @@ END
 $$;
 COMMENT ON FUNCTION joborch.format_duration(interval) IS 'a duration as people read it: 250ms, 12.5s, 3m 20s, 1h 2m 3s, 2d 5h 0m';
 
+-- How a run must end for what follows it.
+CREATE FUNCTION joborch_internal.dependency_word(p_type "char") RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE p_type WHEN 's' THEN 'success' WHEN 'f' THEN 'failure' ELSE 'completion' END
+$$;

@@ -53,6 +53,6 @@ only 'include.*<openssl/' 'secretcrypt\.c' 'OpenSSL is known to secretcrypt.c al
 only 'PG_VERSION_NUM' 'compat\.[ch]' 'version differences live in compat'
 only '\b(heap_(insert|delete|update|lock_tuple|multi_insert)|simple_heap_|table_tuple_(insert|delete|update|lock)|simple_table_tuple_)' \
   '(store[a-z_]*\.[ch]|compat\.h)' 'rows of the hot tables are written by store alone'
-only '(INSERT INTO|UPDATE|DELETE FROM) joborch_internal\.(run|live|step|ends|timers|attempt|marks|wait|signal|item_chunk|step_cache|permit)\b' \
+only '(INSERT INTO|UPDATE|DELETE FROM) joborch_internal\.(run|live|step|ends|timers|attempt|marks|wait|signal|item_chunk|step_cache|permit|offer|claim|work_group|external_ref)\b' \
   'store[a-z_]*\.[ch]' 'hot tables are written by store alone'
 exit "${bad:-0}"

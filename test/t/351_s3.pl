@@ -129,7 +129,7 @@ one("SELECT joborch.put_artifact(NULL, 'large', convert_to(repeat('0123456789', 
 is(settled('large'), 's3 true', 'a large one is moved');
 is(one("SELECT count(*) FROM joborch_internal.artifact_chunk"), '0', 'with all its chunks');
 
-# ---- a large output stays until its run is over ----
+# ---- what a run's steps may read stays until it is over ----
 
 one("ALTER DATABASE postgres SET joborch.artifact_storage = 's3'");
 $node->restart;
@@ -138,6 +138,7 @@ $run = play('{"steps": [
     {"name": "read", "sql": "SELECT jsonb_array_length({{ steps.big.output.rows }}) AS n"}]}');
 is(one("SELECT output #>> '{rows,0,n}' FROM joborch.run_steps($run) WHERE step = 'read'"), '5000', 'a large output is read by the next step');
 is(one("SELECT state FROM joborch.job_artifacts WHERE run_id = $run"), 'moving', 'and goes to S3 later');
+is(settled('big.output.json'), 's3 true', 'when the run is over');
 
 # ---- the server is away, and comes back ----
 

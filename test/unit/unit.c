@@ -102,7 +102,7 @@ int
 main(void)
 {
 	static void (*const tests[]) (void) = {
-		test_json, test_graph, test_words, test_secret_masks, test_http, test_egress, test_egress_limits, test_expressions, test_sql_texts, test_paths,
+		test_json, test_graph, test_words, test_civil, test_cron, test_cron_texts, test_secret_masks, test_http, test_egress, test_egress_limits, test_expressions, test_sql_texts, test_paths,
 		test_findings, test_schemas, test_definitions, test_policies, test_references,
 		test_flow, test_flow_findings, test_outside, test_bodies, test_limits, test_render, test_visual_types, test_visual_graphs
 	};
