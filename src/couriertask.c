@@ -117,11 +117,13 @@ static void
 prepare(JoCarry *carry, JoTry *try)
 {
 	MemoryContext old = MemoryContextSwitchTo(carry->errand.context);
+	Jsonb	   *request;
 
 	fill_errand(carry, try);
 	carry->kind = jo_request_kind(try->step->outside->kind);
-	carry->kind->begin(&carry->errand, try,
-					   jo_document_render(try->document, try->step->outside->parameters));
+	request = jo_document_render(try->document, try->step->outside->parameters);
+	jo_claim_note_external_id(carry->attempt.run_id, try->step, carry->attempt.item, request);
+	carry->kind->begin(&carry->errand, try, request);
 	MemoryContextSwitchTo(old);
 	carry->prepared = true;
 	carry->prepared_at = jo_clock_now();

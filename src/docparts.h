@@ -47,6 +47,7 @@ struct JoDocument
 	Jsonb	  **outputs;		/* brought back from artifacts; NULL: none yet */
 	Jsonb	   *run_object;
 	Jsonb	   *job_object;
+	Jsonb	   *schedule_object;
 	Jsonb	   *vars;
 	JoSecretUse secret_use;
 	Oid			secret_role;	/* with ALLOWED */

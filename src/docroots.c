@@ -15,6 +15,7 @@
 #include "json.h"
 #include "jsonbuild.h"
 #include "miscadmin.h"
+#include "store_schedule.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -22,6 +23,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "zone.h"
 
 static const char *const priority_names[JO_PRIORITIES] = {"critical", "high", "medium", "low"};
 
@@ -199,6 +201,71 @@ get_job_object(JoDocument *document)
 		MemoryContextSwitchTo(caller);
 	}
 	return document->job_object;
+}
+
+/* ---- schedule ---- */
+
+static void
+raise_no_schedule(const JoDocument *document)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_JO_TEMPLATE),
+			 errmsg("this run was not started by a schedule"),
+			 errdetail("%s reads \"schedule\".", jo_document_place(document)),
+			 errhint("Leave \"schedule\" out of definitions that are started otherwise.")));
+}
+
+/* The nominal time, as an instant and by the clocks of the schedule's zone. */
+static void
+add_nominal_time(JsonbParseState **state, TimestampTz at, Jsonb *spec)
+{
+	JsonbValue	zone;
+	JoCivil		local;
+	char		text[MAXDATELEN + 1];
+
+	jo_jsonb_add_string(state, "fire_at", JsonEncodeDateTime(text, TimestampTzGetDatum(at), TIMESTAMPTZOID, NULL));
+	if (!jo_jsonb_member(&spec->root, "timezone", strlen("timezone"), &zone) || zone.type != jbvString)
+		return;
+	jo_jsonb_add(state, "timezone", &zone);
+	jo_zone_local(jo_zone_find(pnstrdup(zone.val.string.val, zone.val.string.len)), at, &local);
+	jo_jsonb_add_string(state, "local_time",
+						psprintf("%04d-%02d-%02dT%02d:%02d:%02d", local.year, local.month, local.day,
+								 local.hour, local.minute, local.second));
+	jo_jsonb_add_string(state, "date", psprintf("%04d-%02d-%02d", local.year, local.month, local.day));
+}
+
+static Jsonb *
+build_schedule(JoDocument *document)
+{
+	JoRunRow   *run = jo_docroots_run(document);
+	JsonbParseState *state = NULL;
+	JoScheduleRow schedule;
+
+	if (run->schedule_id == 0)
+		raise_no_schedule(document);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	jo_jsonb_add_int(&state, "id", run->schedule_id);
+	if (jo_store_schedule(run->schedule_id, &schedule))
+	{
+		jo_jsonb_add_string(&state, "name", schedule.name);
+		add_nominal_time(&state, run->fire_at, schedule.spec);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* A body was started for the schedule of the run around it. */
+static Jsonb *
+get_schedule_object(JoDocument *document)
+{
+	if (document->schedule_object == NULL)
+	{
+		JoDocument *parent = jo_docroots_parent(document);
+		MemoryContext caller = MemoryContextSwitchTo(document->context);
+
+		document->schedule_object = parent != NULL ? get_schedule_object(parent) : build_schedule(document);
+		MemoryContextSwitchTo(caller);
+	}
+	return document->schedule_object;
 }
 
 /* ---- vars ---- */
@@ -429,16 +496,6 @@ jo_docroots_secret(JoDocument *document, const JoTemplate *template)
 
 /* ---- all ---- */
 
-static void
-raise_no_schedule(const JoDocument *document)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_JO_TEMPLATE),
-			 errmsg("this run was not started by a schedule"),
-			 errdetail("%s reads \"schedule\".", jo_document_place(document)),
-			 errhint("Leave \"schedule\" out of definitions that are started otherwise.")));
-}
-
 Jsonb *
 jo_docroots_get(JoDocument *document, JoRoot root)
 {
@@ -470,8 +527,7 @@ jo_docroots_get(JoDocument *document, JoRoot root)
 		case JO_ROOT_VALUE:
 			return NULL;
 		case JO_ROOT_SCHEDULE:
-			raise_no_schedule(document);
-			break;
+			return get_schedule_object(document);
 		case JO_ROOT_STEPS:
 		case JO_ROOT_PREVIOUS:
 		case JO_ROOT_SECRET:

@@ -23,7 +23,9 @@ SELECT
 	t.next_nominal AS next_nominal_at,
 	t.last_nominal AS last_fire_at,
 	t.last_run_id,
-	coalesce(joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun), joborch_internal.status_word(e.status)) AS last_status,
+	CASE WHEN l.run_id IS NOT NULL THEN joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun)
+		ELSE joborch_internal.status_word(e.status)
+	END AS last_status,
 	t.fired AS runs,
 	s.max_runs,
 	t.buffered,
@@ -77,7 +79,9 @@ SELECT
 	joborch_internal.fire_word(f.outcome) AS outcome,
 	f.reason,
 	f.run_id,
-	coalesce(joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun), joborch_internal.status_word(e.status)) AS run_status,
+	CASE WHEN l.run_id IS NOT NULL THEN joborch_internal.run_state(l.run_id, l.epoch, l.paused, l.begun)
+		ELSE joborch_internal.status_word(e.status)
+	END AS run_status,
 	f.at AS decided_at,
 	f.requested_by
 FROM joborch_internal.schedule_fire f

@@ -19,7 +19,7 @@ my $server = FaultServer->start(sub {
     return { body => 'x' };
 });
 my $node = joborch_node('full_disk', init => [ extra => ['--wal-segsize=1'] ], conf => <<'CONF');
-joborch.max_executors = 4
+joborch.max_executors = 1
 autovacuum = off
 CONF
 my $megabyte = 1024 * 1024;
