@@ -51,7 +51,7 @@ endif
 
 else
 
-EXTENSION = joborch
+EXTENSION = joborch joborch_cron
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" joborch.control)
 
 MODULE_big = joborch
@@ -61,7 +61,13 @@ SHLIB_LINK = -lcjson -lcurl -lz -lcrypto -lical
 # The install script is made of the files of sql/extension, in the order of ORDER.
 SQL_PARTS := $(addprefix sql/extension/,$(shell sed 's/\#.*//' sql/extension/ORDER))
 INSTALL_SQL = build/joborch--$(EXTVERSION).sql
-DATA_built = $(INSTALL_SQL)
+
+# joborch_cron is SQL around the same library.
+CRON_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" joborch_cron.control)
+CRON_PARTS := $(addprefix sql/cron/,$(shell sed 's/\#.*//' sql/cron/ORDER))
+CRON_SQL = build/joborch_cron--$(CRON_VERSION).sql
+
+DATA_built = $(INSTALL_SQL) $(CRON_SQL)
 DATA = $(sort $(wildcard sql/upgrade/*.sql))
 
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
@@ -93,6 +99,10 @@ $(OBJS): Makefile
 $(INSTALL_SQL): $(SQL_PARTS) sql/extension/ORDER joborch.control
 	@mkdir -p build
 	cat $(SQL_PARTS) > $@
+
+$(CRON_SQL): $(CRON_PARTS) sql/cron/ORDER joborch_cron.control
+	@mkdir -p build
+	cat $(CRON_PARTS) > $@
 
 .PHONY: stop-servers
 stop-servers:

@@ -120,11 +120,10 @@ http_slow_endpoint()
   row "an endpoint that takes 100 ms, 500 at a time" "$steps/s" "ideal 5000/s" "$(calc %.2f "$steps / 5000")" 0.9 0.97 +
 }
 
-# All that are under way end.
+# cancel_hanging JOB,...: none of their runs is left.
 cancel_hanging()
 {
-  db -c "SELECT count(*) FROM joborch.cancel_runs('{\"status\": \"running\"}', force => true)" \
-    -c "SELECT count(*) FROM joborch.cancel_runs('{}', force => true)" >/dev/null
+  db -c "SELECT count(*) FROM unnest('{$1}'::text[]) AS job, joborch.cancel_runs(jsonb_build_object('job', job), force => true)" >/dev/null
   until [ "$(db -c "SELECT count(*) FROM joborch_internal.live")" = 0 ]; do sleep 0.1; done
 }
 
@@ -145,7 +144,7 @@ http_open()
   wait_for_open 1000
   kb=$(awk '/^RssAnon/ { print $2 }' "/proc/$(joborch_pids courier)/status")
   row "private memory of a courier with 1000 open" "$(calc %.1f "$kb / 1024") MB" "" "$(calc %.1f "$kb / 1024")" 60 30 -
-  cancel_hanging
+  cancel_hanging hang1,hang2
 }
 
 # Milliseconds from start() to the end of a run, the 99th of a hundred.
@@ -168,7 +167,7 @@ http_slow_neighbour()
   wait_for_open 500
   beside=$(http_p99)
   row "an HTTP step while 1000 hang at another host, p99" "$beside ms" "alone $alone ms" "$(calc %.2f "$beside / $alone")" 2 1.2 -
-  cancel_hanging
+  cancel_hanging hang
 }
 
 run_http()

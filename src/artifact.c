@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #define DIGEST_TEXT (PG_SHA256_DIGEST_STRING_LENGTH)
+#define LONGEST_CONTENT_TYPE 1024
 #define GZIP_WINDOW (MAX_WBITS + 16)	/* by which zlib knows gzip */
 
 void		(*jo_artifact_errand_hook) (void) = NULL;
@@ -326,6 +327,20 @@ copy(const char *text)
 	return text != NULL ? pstrdup(text) : NULL;
 }
 
+/* Of a server it may be any bytes, which no row could keep; what no header may have says nothing. */
+static char *
+clean_content_type(const char *text)
+{
+	static const char unknown[] = "application/octet-stream";
+
+	if (text == NULL || text[0] == '\0' || strlen(text) > LONGEST_CONTENT_TYPE)
+		return pstrdup(unknown);
+	for (const char *p = text; *p != '\0'; p++)
+		if ((unsigned char) *p < ' ' || (unsigned char) *p > '~')
+			return pstrdup(unknown);
+	return pstrdup(text);
+}
+
 static JoArtifactWriter *
 create_writer(const JoArtifactSpec *spec)
 {
@@ -346,8 +361,7 @@ create_writer(const JoArtifactSpec *spec)
 	row->step_name = copy(spec->step_name);
 	row->name = pstrdup(spec->name);
 	row->type = pstrdup(spec->type);
-	row->content_type = pstrdup(spec->content_type != NULL && spec->content_type[0] != '\0' ?
-								spec->content_type : "application/octet-stream");
+	row->content_type = clean_content_type(spec->content_type);
 	row->compression = read_compression(spec->compression);
 	row->storage = storage == JO_STORAGE_FILESYSTEM ? JO_STORED_IN_FILE : JO_STORED_IN_DATABASE;
 	row->todo = JO_TODO_NOTHING;

@@ -30,6 +30,7 @@ jo_books_attempt(const JoTask *task, JoAttempt *attempt)
 	attempt->run_started_at = run->started_at;
 	attempt->version_id = run->version_id;
 	attempt->traced = false;
+	ItemPointerSetInvalid(&attempt->trace);
 	attempt->taken = JO_NOTHING_TAKEN;
 	attempt->permitted = false;
 	attempt->waited = false;
@@ -78,6 +79,7 @@ insert_attempt(const JoAttempt *attempt, char status, TimestampTz finished_at,
 		.retry_at = retry_at,
 		.error = error,
 		.notices = notices,
+		.trace = attempt->trace,
 	};
 
 	jo_store_insert_attempt(&row);

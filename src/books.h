@@ -26,6 +26,7 @@ typedef struct JoAttempt
 	TimestampTz run_started_at;
 	int64		version_id;
 	bool		traced;			/* its row in attempt is there since before it began */
+	ItemPointerData trace;		/* where that is, if known */
 	int32		taken;			/* what a completed flow step decided, or JO_NOTHING_TAKEN */
 	bool		permitted;		/* it has a permit of its own, to be given back */
 	bool		waited;			/* it waited before: */

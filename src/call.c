@@ -3,11 +3,12 @@
  *		The C entry of all public SQL functions that need more rights than their
  *		callers have.
  *
- * joborch.f(args) LANGUAGE C AS 'joborch_call' calls joborch_internal.f with the
- * same argument types, as the extension's owner and with the path pinned.  So
- * the bodies stay SQL and PL/pgSQL, nobody can call them directly, and no
- * function is SECURITY DEFINER.  Nothing is to be cleaned up here on an error:
- * the transaction's abort restores user, path and the stack of callers.
+ * joborch.f(args) LANGUAGE C AS 'joborch_call' calls joborch_internal.f, and cron.f(args)
+ * of the extension joborch_cron calls joborch_internal.cron_f, with the same argument
+ * types, as the extension's owner and with the path pinned.  So the bodies stay SQL and
+ * PL/pgSQL, nobody can call them directly, and no function is SECURITY DEFINER.  Nothing is
+ * to be cleaned up here on an error: the transaction's abort restores user, path and the
+ * stack of callers.
  */
 #include "joborch.h"
 
@@ -27,20 +28,33 @@
 
 PG_FUNCTION_INFO_V1(joborch_call);
 
+/* What the inner function of an outer one is called; false: there is none. */
+static bool
+name_inner(Form_pg_proc outer, NameData *name)
+{
+	bool		is_cron = outer->pronamespace == get_namespace_oid(JO_CRON_SCHEMA, true);
+
+	if (!is_cron && outer->pronamespace != get_namespace_oid(JO_SCHEMA, true))
+		return false;
+	namestrcpy(name, psprintf("%s%s", is_cron ? "cron_" : "", NameStr(outer->proname)));
+	return true;
+}
+
 /* The function's own row names the inner one. */
 static Oid
 find_inner(Oid outer)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(outer));
 	Form_pg_proc form;
+	NameData	name;
 	Oid			inner = InvalidOid;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", outer);
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (form->pronamespace == get_namespace_oid(JO_SCHEMA, true))
+	if (name_inner(form, &name))
 		inner = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-								NameGetDatum(&form->proname),
+								NameGetDatum(&name),
 								PointerGetDatum(&form->proargtypes),
 								ObjectIdGetDatum(get_namespace_oid(JO_INTERNAL_SCHEMA, true)));
 	ReleaseSysCache(tuple);

@@ -115,17 +115,19 @@ find_program(const JoTry *try, const char *name, char **variables)
 
 /* ---- arguments ---- */
 
-/* Programs for which the argument after such an option is code; the option's last letter. */
+/* Programs for which the argument after such an option is code; the option's last letter, of a shell any. */
 typedef struct Interpreter
 {
 	const char *name;			/* also with a version behind it */
 	const char *letters;
+	bool		shell;
 } Interpreter;
 
 static const Interpreter interpreters[] = {
-	{"sh", "c"}, {"bash", "c"}, {"dash", "c"}, {"ash", "c"}, {"ksh", "c"}, {"mksh", "c"},
-	{"zsh", "c"}, {"fish", "c"}, {"csh", "c"}, {"tcsh", "c"}, {"python", "c"}, {"psql", "c"},
-	{"perl", "eE"}, {"ruby", "e"}, {"lua", "e"}, {"node", "ep"}, {"nodejs", "ep"}, {"php", "rBRE"},
+	{"sh", "c", true}, {"bash", "c", true}, {"dash", "c", true}, {"ash", "c", true}, {"ksh", "c", true},
+	{"mksh", "c", true}, {"zsh", "c", true}, {"fish", "c", true}, {"csh", "c", true}, {"tcsh", "c", true},
+	{"python", "c", false}, {"psql", "c", false}, {"perl", "eE", false}, {"ruby", "e", false}, {"lua", "e", false},
+	{"node", "ep", false}, {"nodejs", "ep", false}, {"php", "rBRE", false},
 };
 
 static const Interpreter *
@@ -146,12 +148,37 @@ find_interpreter(const char *program)
 }
 
 static bool
+is_option(const char *text)
+{
+	return text[0] == '-' || text[0] == '+';
+}
+
+static bool
 is_code_option(const Interpreter *interpreter, const char *option)
 {
 	size_t		length = strlen(option);
 
-	return length >= 2 && option[0] == '-' && option[1] != '-' &&
+	if (length < 2 || option[0] != '-')
+		return false;
+	if (option[1] == '-')
+		return strcmp(option, "--command") == 0 || strcmp(option, "--eval") == 0 || strcmp(option, "--print") == 0 ||
+			strcmp(option, "--run") == 0;
+	return interpreter->shell ? strpbrk(option, interpreter->letters) != NULL :
 		strchr(interpreter->letters, option[length - 1]) != NULL;
+}
+
+/* The code itself: what follows, of a shell behind further options. */
+static bool
+has_template_as_code(const Interpreter *interpreter, const List *texts, const List *templates, int option)
+{
+	for (int i = option + 1; i < list_length(texts); i++)
+	{
+		if (list_nth_int(templates, i))
+			return true;
+		if (!interpreter->shell || !is_option(list_nth(texts, i)))
+			break;
+	}
+	return false;
 }
 
 /* Which arguments are written with a template in them?  A list of booleans beside the texts. */
@@ -170,19 +197,27 @@ find_templates(const JoTry *try, const char *key, const List *texts)
 	return marks;
 }
 
-/* A template that is an interpreter's code would be run, whatever it contains. */
+/*
+ * A template that is an interpreter's code would be run, whatever it contains; also where
+ * another program (env, nice, timeout, xargs, ...) is to start the interpreter.
+ */
 static void
 refuse_code(const JoTry *try, const List *texts, const List *templates)
 {
-	const Interpreter *interpreter = find_interpreter(linitial(texts));
+	const Interpreter *interpreter = NULL;
 
-	if (interpreter == NULL)
-		return;
-	for (int i = 1; i + 1 < list_length(texts); i++)
-		if (is_code_option(interpreter, list_nth(texts, i)) && list_nth_int(templates, i + 1))
+	for (int i = 0; i + 1 < list_length(texts); i++)
+	{
+		const char *text = list_nth(texts, i);
+
+		if (interpreter != NULL && is_code_option(interpreter, text) &&
+			has_template_as_code(interpreter, texts, templates, i))
 			jo_command_refuse(try, "command",
 							  psprintf("has a template in the code that it gives to \"%s\"", interpreter->name),
 							  DATA_HINT);
+		if (!list_nth_int(templates, i) && find_interpreter(text) != NULL)
+			interpreter = find_interpreter(text);
+	}
 }
 
 static void

@@ -157,6 +157,42 @@ check_name(const JoTry *try, const char *name)
 						  "Names that begin with LD_ or " OWN_PREFIX " cannot be set.");
 }
 
+/* Variables that interpreters run as code, or in which they look for it. */
+static bool
+is_code(const char *name)
+{
+	static const char *const names[] = {
+		"PATH", "ENV", "BASH_ENV", "PS4", "SHELLOPTS", "PROMPT_COMMAND", "ZDOTDIR", "NODE_OPTIONS", "NODE_PATH",
+		"JAVA_TOOL_OPTIONS", "PAGER", "EDITOR", "VISUAL", "GCONV_PATH"
+	};
+	static const char *const prefixes[] = {"PERL", "PYTHON", "RUBY", "LUA_", "GIT_", "PHP"};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	for (size_t i = 0; i < lengthof(prefixes); i++)
+		if (has_prefix(name, prefixes[i]))
+			return true;
+	return false;
+}
+
+/* What templates bring is data: not in these variables, which a template that is the whole object could name. */
+static void
+refuse_code(const JoTry *try, const char *name)
+{
+	const JoValue *env = jo_command_find(try, "env");
+	bool		fixed = jo_command_is_fixed(env);
+
+	if (!is_code(name))
+		return;
+	for (int i = 0; env->kind == JO_VALUE_OBJECT && i < env->n; i++)
+		if (strcmp(env->keys[i], name) == 0)
+			fixed = jo_command_is_fixed(&env->values[i]);
+	if (!fixed)
+		jo_command_refuse(try, "env", psprintf("has a template in \"%s\", which decides what code is run", name),
+						  "Write its value into the definition, and hand other values over in variables of your own.");
+}
+
 static void
 set_own(Variables *variables, Jsonb *env)
 {
@@ -174,6 +210,7 @@ set_own(Variables *variables, Jsonb *env)
 		{
 			name = pnstrdup(value.val.string.val, value.val.string.len);
 			check_name(variables->try, name);
+			refuse_code(variables->try, name);
 		}
 		else if (token == WJB_VALUE && value.type != jbvNull)
 			set_variable(variables, name, jo_jsonb_text(jo_jsonb_from_value(&value)));

@@ -146,9 +146,10 @@ begin_batch(TimestampTz now, TimestampTz *next)
 	bool		disturbed = false;
 	int			n;
 
-	if (room <= 0)
+	if (room <= 0 || (jo_carry_is_full() && jo_net_open_count(client) > 0))
 		return false;
-	n = jo_gate_next(carries, room, now, next);
+	n = jo_carry_take_aside(carries, room);
+	n += jo_gate_next(carries + n, room - n, now, next);
 	if (n < room && jo_gate_held() < MAX_HELD)
 		n += take_new(carries + n, room - n);
 	if (n == 0)

@@ -42,6 +42,7 @@ typedef struct JoCarry
 	TimestampTz prepared_at;
 	bool		writing;		/* what raised concerns the rows, not the step */
 	int			unwritten;		/* how often its end could not be written */
+	Size		memory;			/* of the errand, as it was counted last */
 	bool		cut;			/* it is to end cancelled */
 	bool		timed_out;		/* why: the run's time-out */
 	struct JoGate *gate;		/* that counts it, or in whose queue it is; NULL: none */
@@ -95,8 +96,13 @@ extern JoCarry *jo_carry_create(const JoTask *task);
  * Begins all of them in one transaction (what raises fails alone), and tells memory what is OVER, which is
  * freed.  Those that are OPEN afterwards are left in carries[0 .. result - 1].  *disturbed: some
  * could not be written (disk full, say) and were given back: not to be tried again at once.
+ * When requests take too much memory the rest is put aside, for jo_carry_take_aside().
  */
 extern int	jo_carry_begin_all(JoCarry **carries, int n, bool *disturbed);
+
+/* Do the requests in hand take so much memory that no more should begin? */
+extern bool jo_carry_is_full(void);
+extern int	jo_carry_take_aside(JoCarry **carries, int max);
 
 /*
  * Ends them in the same way.  Those that could not be written are left in carries[0 ..

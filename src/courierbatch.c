@@ -23,12 +23,16 @@
 
 #define MAX_UNWRITTEN 300		/* times, one a second, that what came is tried to be written */
 #define MAX_PREPARED 1000		/* requests kept in memory while they wait */
+#define MAX_MEMORY ((Size) 256 * 1024 * 1024)	/* of requests in hand */
 
 typedef void (*Work) (JoCarry *carry);
 
 static dlist_head all_carries = DLIST_STATIC_INIT(all_carries);
 static int	ncarries = 0;
 static MemoryContext batch_context = NULL;
+static MemoryContext work_context = NULL;	/* of one of the batch */
+static Size memory_used = 0;	/* JoCarry.memory of all */
+static dlist_head put_aside = DLIST_STATIC_INIT(put_aside); /* until there is memory; JoCarry.node */
 
 /* ---- one carry ---- */
 
@@ -37,6 +41,39 @@ jo_carry_init(void)
 {
 	batch_context = AllocSetContextCreate(TopMemoryContext, "joborch courier batch",
 										  ALLOCSET_DEFAULT_SIZES);
+	work_context = AllocSetContextCreate(TopMemoryContext, "joborch courier step",
+										 ALLOCSET_DEFAULT_SIZES);
+}
+
+/* ---- memory of requests ---- */
+
+static void
+count_memory(JoCarry *carry, Size memory)
+{
+	memory_used += memory - carry->memory;
+	carry->memory = memory;
+}
+
+static void
+look_at_memory(JoCarry *carry)
+{
+	count_memory(carry, MemoryContextMemAllocated(carry->errand.context, true));
+}
+
+bool
+jo_carry_is_full(void)
+{
+	return memory_used > MAX_MEMORY;
+}
+
+int
+jo_carry_take_aside(JoCarry **carries, int max)
+{
+	int			n = 0;
+
+	while (n < max && !dlist_is_empty(&put_aside))
+		carries[n++] = dlist_container(JoCarry, node, dlist_pop_head_node(&put_aside));
+	return n;
 }
 
 JoCarry *
@@ -61,6 +98,7 @@ free_carry(JoCarry *carry)
 	if (carry->errand.cleanup != NULL)
 		carry->errand.cleanup(&carry->errand);
 	jo_secret_forget(&carry->errand.secrets);
+	count_memory(carry, 0);
 	MemoryContextDelete(carry->errand.context);
 	dlist_delete(&carry->all);
 	ncarries--;
@@ -101,17 +139,41 @@ commit(bool flush)
 	jo_txn_commit();
 }
 
-/* True when all did. */
+/* What a step's documents take goes with it: there may be large ones in each of the batch. */
+static void
+do_work(JoCarry *carry, Work work)
+{
+	MemoryContextReset(work_context);
+	MemoryContextSwitchTo(work_context);
+	work(carry);
+	MemoryContextSwitchTo(batch_context);
+	if (work == jo_carry_begin)
+		look_at_memory(carry);
+}
+
+/* No more of them is to begin; there is one at least. */
 static bool
-try_together(JoCarry **carries, int n, Work work, bool flush)
+is_enough(Work work)
+{
+	return work == jo_carry_begin && jo_carry_is_full();
+}
+
+/* True when all did, of which *n are left when there is no memory for more. */
+static bool
+try_together(JoCarry **carries, int *n, Work work, bool flush)
 {
 	volatile bool done = true;
+	volatile int tried = 0;
 
 	PG_TRY();
 	{
 		begin_transaction();
-		for (int i = 0; i < n; i++)
-			work(carries[i]);
+		while (tried < *n)
+		{
+			do_work(carries[tried++], work);
+			if (is_enough(work))
+				break;
+		}
 		JO_DEBUG_POINT("courier-before-commit");
 		commit(flush);
 	}
@@ -123,6 +185,7 @@ try_together(JoCarry **carries, int n, Work work, bool flush)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(batch_context);
+	*n = tried;
 	return done;
 }
 
@@ -140,7 +203,7 @@ try_alone(JoCarry *carry, Work work, ErrorData *failure)
 		if (failure != NULL)
 			jo_carry_fail(carry, failure);
 		else
-			work(carry);
+			do_work(carry, work);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -220,15 +283,20 @@ do_one(JoCarry *carry, Work work)
 
 /* One after the other; false when the transaction itself cannot be committed.  *disturbed: the disk is full, say. */
 static bool
-try_one_by_one(JoCarry **carries, int n, Work work, bool flush, bool *disturbed)
+try_one_by_one(JoCarry **carries, int *n, Work work, bool flush, bool *disturbed)
 {
 	volatile bool done = true;
+	volatile int tried = 0;
 
 	PG_TRY();
 	{
 		begin_transaction();
-		for (int i = 0; i < n; i++)
-			*disturbed |= !do_one(carries[i], work);
+		while (tried < *n)
+		{
+			*disturbed |= !do_one(carries[tried++], work);
+			if (is_enough(work))
+				break;
+		}
 		commit(flush);
 	}
 	PG_CATCH();
@@ -244,10 +312,11 @@ try_one_by_one(JoCarry **carries, int n, Work work, bool flush, bool *disturbed)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(batch_context);
+	*n = tried;
 	return done;
 }
 
-/* ---- memory ---- */
+/* ---- shared memory ---- */
 
 /* Those that are over are told and freed; returns how many are left, in front. */
 static int
@@ -310,9 +379,33 @@ show_held(JoCarry **carries, int n)
 
 /* ---- batches ---- */
 
+/* Those behind the first n, as if they had not been looked at. */
+static void
+set_aside(JoCarry **carries, int n, int all)
+{
+	for (int i = n; i < all; i++)
+	{
+		jo_carry_unbegin(carries[i]);
+		look_at_memory(carries[i]);
+		dlist_push_tail(&put_aside, &carries[i]->node);
+	}
+}
+
+/* One that waits keeps its request, unless these are too many. */
+static void
+hold(JoCarry *carry)
+{
+	jo_gate_hold(carry);
+	if (jo_gate_held() <= MAX_PREPARED && !jo_carry_is_full())
+		return;
+	jo_carry_unprepare(carry);
+	look_at_memory(carry);
+}
+
 int
 jo_carry_begin_all(JoCarry **carries, int n, bool *disturbed)
 {
+	int			all = n;
 	int			left;
 	int			nopen = 0;
 
@@ -322,11 +415,14 @@ jo_carry_begin_all(JoCarry **carries, int n, bool *disturbed)
 	for (int i = 0; i < n; i++)
 		jo_books_attempt(&carries[i]->task, &carries[i]->attempt);
 	LWLockRelease(jo_shared->lock);
-	if (!try_together(carries, n, jo_carry_begin, true))
+	if (!try_together(carries, &n, jo_carry_begin, true))
 	{
 		for (int i = 0; i < n; i++)
+		{
 			jo_carry_unbegin(carries[i]);
-		if (!try_one_by_one(carries, n, jo_carry_begin, true, disturbed))
+			look_at_memory(carries[i]);
+		}
+		if (!try_one_by_one(carries, &n, jo_carry_begin, true, disturbed))
 		{
 			/* nothing is written and nothing was sent */
 			*disturbed = true;
@@ -339,16 +435,13 @@ jo_carry_begin_all(JoCarry **carries, int n, bool *disturbed)
 		}
 	}
 	JO_DEBUG_POINT("courier-begun");
+	set_aside(carries, n, all);
 	left = tell(carries, n);
 	show_held(carries, left);
 	for (int i = 0; i < left; i++)
 	{
 		if (carries[i]->state == JO_CARRY_HELD)
-		{
-			jo_gate_hold(carries[i]);
-			if (jo_gate_held() > MAX_PREPARED)
-				jo_carry_unprepare(carries[i]);
-		}
+			hold(carries[i]);
 		else
 			carries[nopen++] = carries[i];
 	}
@@ -358,16 +451,18 @@ jo_carry_begin_all(JoCarry **carries, int n, bool *disturbed)
 int
 jo_carry_end_all(JoCarry **carries, int n, bool *disturbed)
 {
+	int			tried = n;
 	bool		done;
 
 	MemoryContextReset(batch_context);
 	MemoryContextSwitchTo(batch_context);
-	done = try_together(carries, n, jo_carry_end, false);
+	done = try_together(carries, &tried, jo_carry_end, false);
 	if (!done)
 	{
 		for (int i = 0; i < n; i++)
 			carries[i]->state = JO_CARRY_DONE;
-		done = try_one_by_one(carries, n, jo_carry_end, false, disturbed);
+		tried = n;
+		done = try_one_by_one(carries, &tried, jo_carry_end, false, disturbed);
 	}
 	if (!done)
 	{

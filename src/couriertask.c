@@ -121,8 +121,11 @@ prepare(JoCarry *carry, JoTry *try)
 
 	fill_errand(carry, try);
 	carry->kind = jo_request_kind(try->step->outside->kind);
+	/* the kind takes what it needs, so that a large body is kept once */
+	MemoryContextSwitchTo(old);
 	request = jo_document_render(try->document, try->step->outside->parameters);
 	jo_claim_note_external_id(carry->attempt.run_id, try->step, carry->attempt.item, request);
+	MemoryContextSwitchTo(carry->errand.context);
 	carry->kind->begin(&carry->errand, try, request);
 	MemoryContextSwitchTo(old);
 	carry->prepared = true;
@@ -186,14 +189,15 @@ look_at_callback(JoCarry *carry, JoTry *try)
 static void
 leave_trace(JoCarry *carry)
 {
-	const JoAttempt *attempt = &carry->attempt;
+	JoAttempt  *attempt = &carry->attempt;
 
 	carry->writing = true;
+	/* one that was let through a gate may have been lost under way: it goes on with its number */
 	jo_store_begin_attempt(attempt->run_id, attempt->step, attempt->item, attempt->attempt,
-						   attempt->epoch, attempt->started_at);
+						   attempt->epoch, attempt->started_at, !attempt->waited, &attempt->trace);
 	if (jo_courier_database->careful)
 		jo_store_insert_mark(attempt->run_id, attempt->step, attempt->item, attempt->attempt);
-	carry->attempt.traced = true;
+	attempt->traced = true;
 	carry->state = JO_CARRY_OPEN;
 }
 
@@ -263,6 +267,7 @@ jo_carry_unbegin(JoCarry *carry)
 	jo_gate_leave(carry);
 	jo_carry_unprepare(carry);
 	carry->attempt.traced = carry->attempt.waited = false;
+	ItemPointerSetInvalid(&carry->attempt.trace);
 	carry->state = JO_CARRY_NEW;
 	carry->meaning.outcome = JO_OUTCOME_NONE;
 }

@@ -291,7 +291,7 @@ run_alone(const JoAttempt *attempt, JoCachedJob *job, const JoStepDef *step)
 		return;
 	}
 	jo_store_begin_attempt(attempt->run_id, attempt->step, attempt->item, attempt->attempt,
-						   attempt->epoch, attempt->started_at);
+						   attempt->epoch, attempt->started_at, false, &traced.trace);
 	traced.traced = true;
 	ForceSyncCommit();
 	jo_txn_commit();

@@ -78,7 +78,7 @@ explain_cancel(void)
 	if (depends_on == NULL)
 		return NULL;
 	return jo_failure_make(ERRCODE_JO_DEPENDENCY,
-						   psprintf("run %s, which it depends on, is %s", depends_on,
+						   psprintf("run %s, which it depends on, %s", depends_on,
 									SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 4)),
 						   psprintf("It was to begin after that one's %s.",
 									SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3)),

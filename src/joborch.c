@@ -10,6 +10,7 @@
 
 #include "announce.h"
 #include "artifact.h"
+#include "cronguc.h"
 #include "ddl.h"
 #include "debugpoint.h"
 #include "fmgr.h"
@@ -34,6 +35,7 @@ _PG_init(void)
 		return;
 
 	jo_guc_init();
+	jo_cronguc_init();
 	jo_secretlog_init();
 	jo_shmem_init();
 	jo_announce_init();

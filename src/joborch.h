@@ -10,6 +10,7 @@
 #define JO_LIBRARY "joborch"
 #define JO_SCHEMA "joborch"
 #define JO_INTERNAL_SCHEMA "joborch_internal"
+#define JO_CRON_SCHEMA "cron"	/* of the extension joborch_cron */
 #define JO_EXTENSION "joborch"
 
 /*

@@ -166,15 +166,6 @@ jo_mail_append_address(StringInfo buf, const char *name, const char *address)
 	appendStringInfo(buf, " <%s>", address);
 }
 
-bool
-jo_mail_is_plain_id(const char *text)
-{
-	size_t		length = strlen(text);
-
-	return length > 0 && length <= 200 &&
-		strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == length;
-}
-
 /* ---- lines ---- */
 
 char *

@@ -22,9 +22,6 @@ extern void jo_mail_append_address(StringInfo buf, const char *name, const char 
 /* A text of the head, by RFC 2047 where it is not plain. */
 extern char *jo_mail_head_text(const char *text);
 
-/* May it stand between < and @ of a Message-ID? */
-extern bool jo_mail_is_plain_id(const char *text);
-
 /* With CR LF at the end of each line, however they ended before. */
 extern char *jo_mail_lines(const char *text, size_t *size);
 

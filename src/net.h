@@ -175,7 +175,7 @@ extern void jo_net_run(JoNetClient *client, long timeout);
 /* Each is given once; NULL: none. Those that are done stay until jo_net_close(). */
 extern JoNetTransfer *jo_net_next_done(JoNetClient *client);
 
-/* Its window is full: the caller takes response->body away, then jo_net_resume().  HTTP: status and headers are there. */
+/* Its window is full: the caller takes response->body away, then jo_net_resume().  HTTP: status, headers and type are there. */
 extern JoNetTransfer *jo_net_next_full(JoNetClient *client);
 extern void jo_net_resume(JoNetTransfer *transfer);
 

@@ -84,6 +84,14 @@ keep_reply(JoNetTransfer *transfer, const char *line, size_t size)
 		return;
 	text->size = 0;
 	jo_net_append(text, line, Min(size, 200));
+
+	/* libcurl 7.88 begins the data connection only when it is called again, and waits for no socket until then */
+	if ((transfer->scheme & (JO_SCHEME_FTP | JO_SCHEME_FTPS)) != 0 && size > 3 &&
+		(memcmp(line, "229", 3) == 0 || memcmp(line, "227", 3) == 0))
+	{
+		transfer->nudged = true;
+		jo_net_note_change(transfer);
+	}
 }
 
 /* CURLOPT_HEADERFUNCTION: line by line; other protocols' answers come here too. */

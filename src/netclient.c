@@ -233,6 +233,7 @@ jo_net_next_full(JoNetClient *client)
 	transfer->response.status = transfer->status;
 	transfer->response.headers = transfer->header_text.data;
 	transfer->response.headers_size = transfer->header_text.size;
+	jo_net_note_content_type(transfer);
 	return transfer;
 }
 

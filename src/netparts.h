@@ -119,6 +119,7 @@ struct JoNetTransfer
 	bool		fed;			/* something was read of the feed */
 	bool		receive_paused;
 	bool		send_paused;
+	bool		nudged;			/* libcurl is to look at it soon, whatever its sockets say */
 	bool		refused;		/* an address, by egress */
 	bool		tried;			/* another address of the host was allowed */
 	bool		too_large;
@@ -288,6 +289,9 @@ extern JoNetResult jo_net_result_of(const JoNetTransfer *transfer, CURLcode code
 /* "host:port: what is wrong", without anything of the URL that may be secret. */
 extern void jo_net_tell(JoNetTransfer *transfer, JoNetResult result, CURLcode code);
 extern void jo_net_fill_response(JoNetTransfer *transfer);
+
+/* Asks libcurl for what it keeps, so it may be called anywhere while the transfer has its handle. */
+extern void jo_net_note_content_type(JoNetTransfer *transfer);
 extern const char *jo_net_verdict_text(JoEgressVerdict verdict);
 
 /* Notes it in the response; also called in callbacks. */

@@ -194,6 +194,15 @@ get_number(CURL *easy, CURLINFO info)
 	return curl_easy_getinfo(easy, info, &value) == CURLE_OK ? (int64) value : 0;
 }
 
+void
+jo_net_note_content_type(JoNetTransfer *transfer)
+{
+	char	   *text = NULL;
+
+	if (curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &text) == CURLE_OK)
+		transfer->response.content_type = text;
+}
+
 /* While libcurl still knows; what it points to stays until the handle is reset. */
 void
 jo_net_fill_response(JoNetTransfer *transfer)
@@ -218,8 +227,7 @@ jo_net_fill_response(JoNetTransfer *transfer)
 		response->headers = transfer->header_text.data;
 		response->headers_size = transfer->header_text.size;
 	}
-	if (curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &text) == CURLE_OK)
-		response->content_type = text;
+	jo_net_note_content_type(transfer);
 	if (curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &text) == CURLE_OK && text != NULL)
 		strlcpy(response->address, text, sizeof(response->address));
 	response->sent = get_number(easy, CURLINFO_SIZE_UPLOAD_T);

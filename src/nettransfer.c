@@ -304,6 +304,10 @@ jo_net_apply_changes(JoNetClient *client)
 		if (transfer->state != JO_NET_RUNNING)
 			continue;
 		transfer->active_at = jo_net_now();
+		/* a change of what is paused makes libcurl look */
+		if (transfer->nudged)
+			curl_easy_pause(transfer->easy, CURLPAUSE_RECV);
+		transfer->nudged = false;
 		code = curl_easy_pause(transfer->easy, (transfer->receive_paused ? CURLPAUSE_RECV : 0) |
 							   (transfer->send_paused ? CURLPAUSE_SEND : 0));
 		if (code != CURLE_OK)

@@ -41,9 +41,9 @@ given_content_type(const JoErrand *errand)
 	return NULL;
 }
 
-/* In the charset that the step's own Content-Type says, if the server knows it. */
+/* In the charset that the step's own Content-Type says, if the server knows it.  Frees the text. */
 static void
-set_text(JoErrand *errand, const char *text)
+set_text(JoErrand *errand, char *text)
 {
 	const char *given = given_content_type(errand);
 	JoMediaType type;
@@ -56,6 +56,7 @@ set_text(JoErrand *errand, const char *text)
 		converted = jo_request_utf8(errand, text, strlen(text));
 	else
 		converted = MemoryContextStrdup(errand->context, pg_server_to_any(text, strlen(text), encoding));
+	pfree(text);
 	jo_request_set_body(errand, converted, strlen(converted), "text/plain; charset=utf-8");
 }
 
@@ -68,6 +69,7 @@ set_json(JoErrand *errand, JsonbValue *value)
 
 	jo_request_set_body(errand, body, strlen(body), "application/json");
 	pfree(text);
+	pfree(json);
 }
 
 /* ---- forms ---- */

@@ -8,8 +8,6 @@
  */
 #include "joborch.h"
 
-#include <openssl/evp.h>
-
 #include "clock.h"
 #include "errors.h"
 #include "guc.h"
@@ -223,26 +221,14 @@ read_recipients(JoErrand *errand, Jsonb *request)
 		net->recipients[i] = at;
 }
 
-/* By the key, or, if that cannot stand there, its digest. */
+/* The key has letters, digits and hyphens only. */
 static void
 add_message_id(JoErrand *errand)
 {
 	MailState  *state = errand->kind_state;
-	const char *key = errand->idempotency_key;
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int length;
-	StringInfoData id;
 
-	initStringInfo(&id);
-	appendStringInfoChar(&id, '<');
-	if (jo_mail_is_plain_id(key))
-		appendStringInfoString(&id, key);
-	else if (EVP_Digest(key, strlen(key), digest, &length, EVP_sha256(), NULL) == 1)
-		for (unsigned int i = 0; i < length; i++)
-			appendStringInfo(&id, "%02x", digest[i]);
-	appendStringInfo(&id, "@%s>", state->sender_domain);
-	state->message_id = id.data;
-	add_line(errand, "Message-ID", id.data);
+	state->message_id = psprintf("<%s@%s>", errand->idempotency_key, state->sender_domain);
+	add_line(errand, "Message-ID", state->message_id);
 }
 
 static void
@@ -485,6 +471,9 @@ jo_email_begin(JoErrand *errand, JoTry *try, Jsonb *request)
 	read_starttls(errand, request);
 	errand->net_request.total_timeout = DEFAULT_TIMEOUT;
 	jo_request_common(errand, request);
+	/* OAuth names the mailbox, which is mostly the sender's */
+	if (errand->net_request.auth == JO_NET_AUTH_BEARER)
+		errand->net_request.user = errand->net_request.mail_from;
 }
 
 /* ---- finish ---- */

@@ -32,9 +32,9 @@ read_sha256(JoErrand *errand, Jsonb *request)
 
 	if (text == NULL)
 		return NULL;
-	if (strlen(text) != JO_SHA256_TEXT || strspn(text, "0123456789abcdefABCDEF") != JO_SHA256_TEXT)
+	if (strlen(text) != JO_DIGEST_TEXT || strspn(text, "0123456789abcdefABCDEF") != JO_DIGEST_TEXT)
 		jo_request_refuse(errand, "sha256", "is no SHA-256: those have 64 hexadecimal digits", NULL);
-	return asc_tolower(text, JO_SHA256_TEXT);
+	return asc_tolower(text, JO_DIGEST_TEXT);
 }
 
 static bool
@@ -501,6 +501,12 @@ end_upload(JoErrand *errand, const JoNetResponse *response)
 				 errdetail("It has " INT64_FORMAT " bytes, and what is sent " INT64_FORMAT ".",
 						   response->resumed_at, state->source.size),
 				 errhint("Without \"resume\" it would be replaced.")));
+	if (response->sent < state->source.size - response->resumed_at)
+		ereport(ERROR,
+				(errcode(ERRCODE_JO_REMOTE),
+				 errmsg("%s ended before all was sent", jo_request_place(errand)),
+				 errdetail(INT64_FORMAT " bytes of " INT64_FORMAT " were sent, and the server said that it is done.",
+						   response->sent + response->resumed_at, state->source.size)));
 	if (state->digest != NULL)
 	{
 		if (state->sha256[0] == '\0')

@@ -5,12 +5,9 @@
 #ifndef JO_REQFILE_H
 #define JO_REQFILE_H
 
-#include <openssl/evp.h>
-
+#include "digest.h"
 #include "fileroot.h"
 #include "reqparts.h"
-
-#define JO_SHA256_TEXT 64		/* hexadecimal digits */
 
 /* errand->kind_state of a file_transfer. */
 typedef struct JoFileState
@@ -29,7 +26,7 @@ typedef struct JoFileState
 
 	JoFileSource source;		/* what is sent, of a file */
 	JoFileSink *sink;			/* what is written; NULL: none */
-	EVP_MD_CTX *digest;			/* NULL: the artifact's own says it */
+	JoDigest   *digest;			/* NULL: the artifact's own says it */
 	int64		digested;		/* bytes */
 	int64		given;			/* bytes of source, those that were there already included */
 	int64		resumed_from;	/* a download: where it goes on */
@@ -37,7 +34,7 @@ typedef struct JoFileState
 	bool		drained;		/* the last of it, which was in the window, was taken */
 	bool		moved;			/* all is where it should be; finish may be called again */
 	int64		bytes;			/* with moved */
-	char		sha256[JO_SHA256_TEXT + 1]; /* with moved; empty: not known */
+	char		sha256[JO_DIGEST_TEXT + 1]; /* with moved; empty: not known */
 } JoFileState;
 
 /* ---- reqfilemove.c: outside of transactions, may raise ---- */

@@ -21,17 +21,16 @@ void
 jo_file_begin_digest(JoFileState *state)
 {
 	if (state->digest == NULL)
-		state->digest = EVP_MD_CTX_new();
+		state->digest = jo_digest_create();
+	else
+		jo_digest_restart(state->digest);
 	state->digested = 0;
-	if (state->digest == NULL || EVP_DigestInit_ex(state->digest, EVP_sha256(), NULL) != 1)
-		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("could not begin a SHA-256 digest"));
 }
 
 static void
 add_to_digest(JoFileState *state, const char *data, size_t size)
 {
-	if (EVP_DigestUpdate(state->digest, data, size) != 1)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256 digest"));
+	jo_digest_add(state->digest, data, size);
 	state->digested += size;
 }
 
@@ -78,16 +77,9 @@ void
 jo_file_end_digest(JoErrand *errand)
 {
 	JoFileState *state = errand->kind_state;
-	unsigned char bytes[EVP_MAX_MD_SIZE];
-	unsigned int length;
 
 	if (state->sha256[0] == '\0')
-	{
-		if (EVP_DigestFinal_ex(state->digest, bytes, &length) != 1)
-			ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256 digest"));
-		for (unsigned int i = 0; i < length; i++)
-			snprintf(state->sha256 + 2 * i, 3, "%02x", bytes[i]);
-	}
+		jo_digest_finish(state->digest, state->sha256);
 	jo_file_check_digest(errand, "the content of the file", state->sha256);
 }
 
@@ -273,7 +265,7 @@ jo_file_cleanup(JoErrand *errand)
 {
 	JoFileState *state = errand->kind_state;
 
-	EVP_MD_CTX_free(state->digest);
+	jo_digest_free(state->digest);
 	state->digest = NULL;
 	jo_file_close(&state->source);
 	if (state->sink != NULL)

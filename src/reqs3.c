@@ -129,7 +129,7 @@ jo_s3_begin(JoErrand *errand, const char *method, const char *url, const char *s
 
 /* ---- what came ---- */
 
-/* The text of an element of the error that the service sent, NULL: there is none. */
+/* Of the error that the service sent: the text of an element, as the database can keep it; NULL: there is none. */
 static char *
 find_element(const JoNetResponse *response, const char *name)
 {
@@ -142,7 +142,11 @@ find_element(const JoNetResponse *response, const char *name)
 	if (to == NULL || to - from > 512)
 		return NULL;
 	from += strlen(tag);
-	return pnstrdup(from, to - from);
+	body = pnstrdup(from, to - from);
+	for (char *p = body; *p != '\0'; p++)
+		if ((unsigned char) *p < ' ' || (unsigned char) *p > '~')
+			*p = '?';
+	return body;
 }
 
 void
@@ -166,7 +170,7 @@ jo_s3_check(JoErrand *errand, const JoNetResponse *response)
 	ereport(ERROR,
 			(errcode(sqlstate),
 			 errmsg("S3 answered %d%s%s", response->status, code != NULL ? " " : "",
-					code != NULL ? jo_request_utf8(errand, code, strlen(code)) : ""),
+					code != NULL ? code : ""),
 			 errdetail_internal("%s%s%s", response->url != NULL ? response->url : errand->net_request.url,
 								message != NULL ? ": " : "",
 								message != NULL ? jo_secret_mask_text(&errand->secrets, message) : ""),

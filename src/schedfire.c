@@ -106,14 +106,14 @@ note_failure(Look *look)
 							   state->failures);
 }
 
-/* The end of a run that is over; 0 if it was deleted. */
+/* The end of a run that is over; now, if its rows were deleted. */
 static TimestampTz
 note_end(Look *look, int64 run_id)
 {
 	JoEndRow	end;
 
 	if (!jo_store_end(run_id, jo_store_latest(), &end))
-		return 0;
+		return look->now;
 	if (end.status == JO_RUN_COMPLETED)
 		look->state->failures = 0;
 	else if (end.status == JO_RUN_FAILED)
@@ -137,7 +137,11 @@ settle_open(Look *look)
 		if (jo_store_live(run_id, jo_store_latest(), &live))
 			state->open_runs[kept++] = run_id;
 		else
-			last = Max(last, Max(note_end(look, run_id), 1));
+		{
+			TimestampTz ended = note_end(look, run_id);
+
+			last = Max(last, ended);
+		}
 	}
 	state->nopen = kept;
 	return last;
@@ -535,7 +539,7 @@ decide_all(Look *look)
 	if (look->pause == NULL && !look->row.paused)
 	{
 		if (ended != 0 && look->row.after_finish && state->nopen == 0 && state->next_nominal == 0)
-			state->next_nominal = jo_timespec_next(look->spec, ended > 1 ? ended : look->now);
+			state->next_nominal = jo_timespec_next(look->spec, ended);
 		start_buffered(look);
 		all = fire_due(look) && fire_boot(look);
 	}

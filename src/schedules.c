@@ -182,6 +182,7 @@ take_error(MemoryContext context)
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	HOLD_INTERRUPTS();
+	EmitErrorReport();
 	FlushErrorState();
 	AbortOutOfAnyTransaction();
 	RESUME_INTERRUPTS();
@@ -237,7 +238,6 @@ fire_batch(Batch *batch, TimestampTz now, MemoryContext context)
 	}
 	PG_CATCH();
 	{
-		/* to be told by the one whose error it is */
 		(void) take_error(context);
 		failed = true;
 	}
@@ -246,20 +246,44 @@ fire_batch(Batch *batch, TimestampTz now, MemoryContext context)
 		return;
 	batch->done = batch->n;
 	batch->held = 0;
-	jo_store_schedule_low(&low, batch->low.due);
+	low = batch->low;
 	for (int i = 0; i < batch->n; i++)
 		look_alone(batch->ids[i], now, context);
 }
 
 /* ---- those of which a run ended ---- */
 
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* A state can be written once in a transaction. */
+static void
+drop_doubles(void)
+{
+	int			kept = 0;
+
+	qsort(asked, nasked, sizeof(int64), compare_ids);
+	for (int i = 0; i < nasked; i++)
+		if (i == 0 || asked[i] != asked[i - 1])
+			asked[kept++] = asked[i];
+	nasked = kept;
+}
+
 static void
 fire_asked(TimestampTz now, MemoryContext context)
 {
-	int			n = nasked;
 	int			kept = 0;
 	int			until;
+	int			n;
 
+	drop_doubles();
+	n = nasked;
 	asked_at = 0;
 	for (int from = 0; from < n; from = until)
 	{

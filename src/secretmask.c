@@ -41,6 +41,13 @@ struct JoMask
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/* Names of hosts are written in small letters, others perhaps in large ones: of ASCII, both are found. */
+static char
+fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
 /* In the standard alphabet. */
 static char
 to_standard(char c)
@@ -92,7 +99,9 @@ add_starts(JoMask *mask, const Needle *needle)
 {
 	char		first = needle->bytes[0];
 
-	mask->starts[(unsigned char) first] = true;
+	for (int i = 0; i < 256; i++)
+		if (i == (unsigned char) first || (!needle->base64 && fold((char) i) == fold(first)))
+			mask->starts[i] = true;
 	mask->starts['%'] = true;
 	mask->starts['\\'] = true;
 	if (first == ' ')
@@ -289,7 +298,7 @@ is_same(const Needle *needle, int i, char got, bool blank_as_plus)
 
 	if (got == wanted || (blank_as_plus && got == '+' && wanted == ' '))
 		return true;
-	return needle->base64 && to_standard(got) == wanted;
+	return needle->base64 ? to_standard(got) == wanted : fold(got) == fold(wanted);
 }
 
 /* Where the needle ends that begins at p; NULL: it does not. */

@@ -2,7 +2,7 @@
  * secretmask.h
  *		Finds secret values in a text, however they were written there.  A leaf.
  *
- * Found are a value as it is, percent-encoded (a blank also as +), with JSON's
+ * Found are a value as it is, in large and small letters, percent-encoded (a blank also as +), with JSON's
  * escapes, and inside of base64 in both alphabets, wherever in the encoded bytes it
  * begins.
  */

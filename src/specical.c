@@ -2,11 +2,11 @@
  * specical.c
  *		The only file that knows libical: days of a rule.
  *
- * A rule comes as a text that was checked and says nothing but days; the search begins at
- * the first day of the right year, month, week or of the right day itself, so that its cost does not
- * grow with the age of a rule.  libical's memory is its own (malloc): nothing here may
- * raise between making an iterator and freeing it.  libical knows no time zone here
- * and reads no file.
+ * A rule comes as a text that was checked and says nothing but days.  The search begins with the
+ * year, month or week of the first day that is wanted, so that its cost does not grow with the age of
+ * a rule, and INTERVAL is counted here: libical miscounts weeks that do not begin
+ * with DTSTART.  libical's memory is its own (malloc): nothing here may raise between making an
+ * iterator and freeing it.  libical knows no time zone here and reads no file.
  */
 #include "joborch.h"
 
@@ -14,48 +14,91 @@
 
 #include <libical/ical.h>
 
-/* How many intervals, of a length, have begun between two times; not below 0. */
+/* The number of a day's period, from the one of DTSTART; below 0 before it. */
 static int64
-whole_intervals(int64 distance, int64 length)
-{
-	return distance < 0 ? 0 : distance / length;
-}
-
-/* The first day of a period of the rule, at or before a day. */
-static int64
-find_base(const JoRule *rule, int64 from)
+number_of_period(const JoRule *rule, int64 day)
 {
 	int64		start = jo_spectime_day(rule->start);
 	int			year;
 	int			month;
-	int			from_year;
-	int			from_month;
-	int			day;
+	int			day_year;
+	int			day_month;
+	int			number;
 
-	jo_civil_from_day(start, &year, &month, &day);
-	jo_civil_from_day(from, &from_year, &from_month, &day);
+	jo_civil_from_day(start, &year, &month, &number);
+	jo_civil_from_day(day, &day_year, &day_month, &number);
 	switch (rule->freq)
 	{
 		case JO_FREQ_DAILY:
-			return start + whole_intervals(from - start, rule->interval) * rule->interval;
+			return day - start;
 		case JO_FREQ_WEEKLY:
 			start -= (jo_civil_weekday(start) - rule->week_start + 7) % 7;
-			return start + whole_intervals(from - start, 7 * rule->interval) * 7 * rule->interval;
+			return (day - start - (day < start ? 6 : 0)) / 7;
 		case JO_FREQ_MONTHLY:
-			month += (int) whole_intervals((from_year - year) * 12 + from_month - month, rule->interval) * rule->interval - 1;
-			return jo_civil_day(year + month / 12, month % 12 + 1, 1);
+			return (day_year - year) * 12 + day_month - month;
 		case JO_FREQ_YEARLY:
-			return jo_civil_day(year + (int) whole_intervals(from_year - year, rule->interval) * rule->interval, 1, 1);
+			return day_year - year;
 		default:
-			return jo_civil_day(from_year, 1, 1);
+			return 0;
 	}
+}
+
+/* Only every nth period counts. */
+static bool
+is_in_interval(const JoRule *rule, int64 day)
+{
+	return rule->interval == 1 || rule->freq < JO_FREQ_DAILY || number_of_period(rule, day) % rule->interval == 0;
+}
+
+static bool
+has_value(const JoRuleList *list, int value)
+{
+	for (int i = 0; i < list->n; i++)
+		if (list->values[i] == value)
+			return true;
+	return list->n == 0;
+}
+
+/* What the text does not say beside days of the year; weekdays have no numbers there. */
+static bool
+passes(const JoRule *rule, int64 day)
+{
+	int			weekday = jo_civil_weekday(day);
+	bool		found = rule->n_days == 0;
+	int			year;
+	int			month;
+	int			number;
+
+	if (rule->year_days.n == 0)
+		return true;
+	jo_civil_from_day(day, &year, &month, &number);
+	for (int i = 0; i < rule->n_days; i++)
+		found |= rule->days[i].weekday == weekday;
+	return found && has_value(&rule->months, month) &&
+		(has_value(&rule->month_days, number) ||
+		 has_value(&rule->month_days, number - jo_civil_month_days(year, month) - 1));
+}
+
+/* The first day of the year, month or week in which a search begins. */
+static int64
+begin_of_period(const JoRule *rule, int64 day)
+{
+	int			year;
+	int			month;
+	int			number;
+
+	jo_civil_from_day(day, &year, &month, &number);
+	if (rule->freq == JO_FREQ_WEEKLY)
+		return day - (jo_civil_weekday(day) - rule->week_start + 7) % 7;
+	return jo_civil_day(year, rule->freq == JO_FREQ_YEARLY || rule->year_days.n > 0 ? 1 : month, 1);
 }
 
 static struct icaltimetype
 make_date(int64 day)
 {
-	struct icaltimetype date = icaltime_null_date();
+	struct icaltimetype date = icaltime_null_time();
 
+	date.is_date = 1;
 	jo_civil_from_day(day, &date.year, &date.month, &date.day);
 	return date;
 }
@@ -70,7 +113,7 @@ jo_ical_days(const JoRule *rule, int64 from, int64 until, int64 *days, int max)
 	icalerror_set_errors_are_fatal(0);
 	recurrence = icalrecurrencetype_from_string(rule->day_text);
 	recurrence.until = make_date(until);
-	iterator = icalrecur_iterator_new(recurrence, make_date(find_base(rule, from)));
+	iterator = icalrecur_iterator_new(recurrence, make_date(begin_of_period(rule, from)));
 	while (iterator != NULL && n < max)
 	{
 		struct icaltimetype next = icalrecur_iterator_next(iterator);
@@ -81,7 +124,7 @@ jo_ical_days(const JoRule *rule, int64 from, int64 until, int64 *days, int max)
 		day = jo_civil_day(next.year, next.month, next.day);
 		if (day > until)
 			break;
-		if (day >= from && (n == 0 || day > days[n - 1]))
+		if (day >= from && is_in_interval(rule, day) && passes(rule, day) && (n == 0 || day > days[n - 1]))
 			days[n++] = day;
 	}
 	if (iterator != NULL)

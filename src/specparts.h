@@ -159,7 +159,7 @@ typedef struct JoRule
 	uint64		minute_set;
 	uint32		hour_set;
 	bool		follows_real_time;	/* every hour has its times */
-	bool		every_day;		/* days need not be looked for */
+	bool		every_day;		/* each, or each nth: days need not be looked for */
 	bool		whole_days;		/* says nothing of the time of day */
 	bool		has_start;		/* DTSTART was given */
 	bool		in_text;		/* with the rule */

@@ -132,7 +132,10 @@ next_day(JoRule *rule, int64 from, int64 *day)
 
 	if (rule->every_day)
 	{
-		*day = from;
+		int64		beyond = from - jo_spectime_day(rule->start);
+		int			interval = rule->freq < JO_FREQ_DAILY ? 1 : rule->interval;
+
+		*day = beyond <= 0 ? Max(from, from - beyond) : from + (interval - beyond % interval) % interval;
 		return true;
 	}
 	if (from >= kept->from && from <= kept->until)
@@ -387,30 +390,40 @@ append_weekdays(StringInfo text, const JoRule *rule)
 static void
 append_open_days(StringInfo text, const JoRule *rule, const JoCivil *start, int weekday)
 {
-	if (rule->n_days + rule->month_days.n + rule->year_days.n > 0)
+	if (rule->freq <= JO_FREQ_DAILY || rule->n_days + rule->month_days.n + rule->year_days.n > 0)
 		return;
 	if (rule->freq == JO_FREQ_WEEKLY || (rule->freq == JO_FREQ_YEARLY && rule->weeks.n > 0))
 		appendStringInfo(text, ";BYDAY=%s", jo_rule_weekdays[weekday]);
-	else if (rule->freq == JO_FREQ_MONTHLY || rule->freq == JO_FREQ_YEARLY)
+	else
 		appendStringInfo(text, ";BYMONTHDAY=%d", start->day);
 	if (rule->freq == JO_FREQ_YEARLY && rule->weeks.n == 0 && rule->months.n == 0)
 		appendStringInfo(text, ";BYMONTH=%d", start->month);
 }
 
-/* The rule of days alone: as the rule, but at midnight and without BYSETPOS. */
+/*
+ * The rule of days alone: as the rule, but without INTERVAL, and in the words that libical
+ * reads as the RFC means them.  Days of a smaller frequency are the same days of a month or year
+ * (there it knows the last ones), and days of all months are said by naming the months.  With
+ * days of the year it loses other parts: they are left to jo_ical_days().
+ */
 static char *
 make_day_text(const JoRule *rule, const JoCivil *start)
 {
 	StringInfoData text;
 	int			weekday = jo_civil_weekday(jo_spectime_day(rule->start));
-	JoRuleFreq	freq = Max(rule->freq, rule->year_days.n > 0 ? JO_FREQ_YEARLY : JO_FREQ_DAILY);
+	JoRuleFreq	freq = rule->freq;
 
+	if (freq <= JO_FREQ_DAILY)
+		freq = rule->year_days.n > 0 ? JO_FREQ_YEARLY : rule->month_days.n + rule->n_days > 0 ? JO_FREQ_MONTHLY : JO_FREQ_DAILY;
 	initStringInfo(&text);
-	appendStringInfo(&text, "FREQ=%s;INTERVAL=%d;WKST=%s", jo_rule_freqs[freq],
-					 rule->freq < JO_FREQ_DAILY ? 1 : rule->interval, jo_rule_weekdays[rule->week_start]);
-	append_list(&text, "BYMONTH", &rule->months);
-	append_list(&text, "BYWEEKNO", &rule->weeks);
+	appendStringInfo(&text, "FREQ=%s;WKST=%s", jo_rule_freqs[freq], jo_rule_weekdays[rule->week_start]);
 	append_list(&text, "BYYEARDAY", &rule->year_days);
+	if (rule->year_days.n > 0)
+		return text.data;
+	append_list(&text, "BYMONTH", &rule->months);
+	if (freq == JO_FREQ_YEARLY && rule->month_days.n > 0 && rule->months.n == 0)
+		appendStringInfoString(&text, ";BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12");
+	append_list(&text, "BYWEEKNO", &rule->weeks);
 	append_list(&text, "BYMONTHDAY", &rule->month_days);
 	append_weekdays(&text, rule);
 	append_open_days(&text, rule, start, weekday);
@@ -428,7 +441,7 @@ settle(JoRule *rule)
 	rule->hour_set = (uint32) make_set(&rule->hours, rule->freq <= JO_FREQ_HOURLY ? ALL_24 : UINT64CONST(1) << start.hour);
 	rule->follows_real_time = rule->freq < JO_FREQ_DAILY && rule->hour_set == ALL_24 &&
 		rule->interval * unit_of(rule) <= 3600;
-	rule->every_day = rule->freq <= JO_FREQ_DAILY && (rule->freq < JO_FREQ_DAILY || rule->interval == 1) &&
+	rule->every_day = rule->freq <= JO_FREQ_DAILY &&
 		rule->months.n + rule->weeks.n + rule->year_days.n + rule->month_days.n + rule->n_days == 0;
 	rule->whole_days = rule->freq >= JO_FREQ_DAILY && rule->hours.n + rule->minutes.n + rule->seconds.n == 0;
 	rule->day_text = make_day_text(rule, &start);

@@ -292,6 +292,12 @@ check_parts(RuleReader *reader)
 			   "BYDAY cannot have numbers with FREQ=%s", freq);
 	if (numbered && rule->weeks.n > 0)
 		refuse(reader, NULL, "BYDAY cannot have numbers beside BYWEEKNO");
+	if (numbered && rule->freq == JO_FREQ_YEARLY && rule->month_days.n + rule->year_days.n > 0)
+		refuse(reader, "Leave out one of them.", "BYDAY with numbers beside %s is not supported",
+			   rule->month_days.n > 0 ? "BYMONTHDAY" : "BYYEARDAY");
+	if (rule->weeks.n > 0 && rule->year_days.n + rule->month_days.n > 0)
+		refuse(reader, "Leave out one of them.", "BYWEEKNO beside %s is not supported",
+			   rule->month_days.n > 0 ? "BYMONTHDAY" : "BYYEARDAY");
 	if (numbered && (rule->freq == JO_FREQ_MONTHLY || rule->months.n > 0))
 		for (int i = 0; i < rule->n_days; i++)
 			if (abs(rule->days[i].position) > 5)

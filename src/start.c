@@ -91,13 +91,13 @@ jo_start_find_job(const char *job, JoStartJob *found)
 	if (!jo_rights_may_start(row.owner, row.job_id, row.tenant))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to start job \"%s\"", job),
+				 errmsg("permission denied to start job \"%s\"", row.name),
 				 errdetail("It belongs to role \"%s\".", row.owner_name),
 				 errhint("Become a member of that role.")));
 	if (!row.active)
 		ereport(ERROR,
 				(errcode(ERRCODE_JO_JOB_INACTIVE),
-				 errmsg("job \"%s\" is not active", job),
+				 errmsg("job \"%s\" is not active", row.name),
 				 errhint("SELECT joborch.alter_job('%s', active => true)", row.name)));
 	if (row.current_version == 0)
 		ereport(ERROR,

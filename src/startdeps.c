@@ -8,10 +8,10 @@
  */
 #include "joborch.h"
 
+#include "access/xact.h"
 #include "announce.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
-#include "debugpoint.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -137,6 +137,8 @@ jo_start_look_at_dependencies(JoDependencies *depends, JoLiveRow *live)
 
 	if (depends->n == 0)
 		return;
+	/* start(..., depends_on_runs => ARRAY[start(...)]) in one command */
+	CommandCounterIncrement();
 	depends->states = palloc(depends->n);
 	for (int i = 0; i < depends->n; i++)
 	{
@@ -144,7 +146,6 @@ jo_start_look_at_dependencies(JoDependencies *depends, JoLiveRow *live)
 		waits |= depends->states[i] == WAITED_FOR;
 		fails |= depends->states[i] == UNMET;
 	}
-	JO_DEBUG_POINT("session-dependencies-looked-at");
 	/* the process that writes ends says why it did not begin, and does what follows from that */
 	live->followed |= waits || fails;
 	if (fails)

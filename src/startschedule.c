@@ -14,6 +14,17 @@
 #include "rights.h"
 #include "start.h"
 #include "startschedule.h"
+#include "utils/builtins.h"
+
+/* A dropped job keeps its row for its history, but not its name. */
+static bool
+is_dropped(const JoJobRow *job)
+{
+	JoJobRow	named;
+
+	return !job->active &&
+		!(jo_store_job_by_name(job->name, jo_store_latest(), &named) && named.job_id == job->job_id);
+}
 
 static void
 find_job(const JoScheduleRow *row, JoStartJob *found)
@@ -29,20 +40,22 @@ find_job(const JoScheduleRow *row, JoStartJob *found)
 		found->tenant = row->tenant;
 		return;
 	}
-	if (!jo_store_job(row->job_id, jo_store_latest(), &job))
+	if (!jo_store_job(row->job_id, jo_store_latest(), &job) || is_dropped(&job))
 		ereport(ERROR,
 				(errcode(ERRCODE_JO_JOB_NOT_FOUND),
-				 errmsg("job " INT64_FORMAT " does not exist", row->job_id)));
+				 errmsg("the job of schedule \"%s\" was dropped", row->name),
+				 errhint("Give it another one: SELECT joborch.alter_schedule(%s, job => '...');",
+						 quote_literal_cstr(row->name))));
 	if (!job.active)
 		ereport(ERROR,
 				(errcode(ERRCODE_JO_JOB_INACTIVE),
 				 errmsg("job \"%s\" is not active", job.name),
-				 errhint("SELECT joborch.alter_job('%s', active => true)", job.name)));
+				 errhint("SELECT joborch.alter_job(%s, active => true);", quote_literal_cstr(job.name))));
 	if (job.current_version == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_JO_JOB_INACTIVE),
 				 errmsg("job \"%s\" has only a draft", job.name),
-				 errhint("SELECT joborch.publish_job('%s');", job.name)));
+				 errhint("SELECT joborch.publish_job(%s);", quote_literal_cstr(job.name))));
 	found->job_id = job.job_id;
 	found->version_id = job.current_version;
 	found->owner = job.owner;

@@ -120,6 +120,7 @@ typedef struct JoAttemptRow
 	TimestampTz retry_at;		/* 0: NULL */
 	Jsonb	   *error;
 	Jsonb	   *notices;
+	ItemPointerData trace;		/* where it was left, if that is known; not read */
 } JoAttemptRow;
 
 typedef struct JoTimerRow
@@ -320,10 +321,11 @@ extern void jo_store_insert_attempt(const JoAttemptRow *row);
 /*
  * The trace of an attempt with an outside effect, status 'r', to be committed
  * and flushed before it begins; one that is there already (the attempt was
- * interrupted) gets the new epoch and time.
+ * interrupted) gets the new epoch and time, unless is_new says that there is none.
+ * *trace becomes where it is.
  */
 extern void jo_store_begin_attempt(int64 run_id, int32 step, int32 item, int32 attempt,
-								   int32 epoch, TimestampTz started_at);
+								   int32 epoch, TimestampTz started_at, bool is_new, ItemPointer trace);
 
 /*
  * Ends a run: deletes its live row (found at tid) and inserts its end.  False,

@@ -421,7 +421,7 @@ jo_store_follow(int64 run_id)
 		{
 			tuple.n = LIVE_FOLLOWED;
 			put_true_or_null(&tuple, true);
-			done = jo_store_update(JO_TABLE_LIVE, table, &tuple, false) == TM_Ok;
+			done = jo_store_update(JO_TABLE_LIVE, table, &tuple, true) == TM_Ok;
 		}
 	}
 	table_close(table, NoLock);
@@ -436,15 +436,17 @@ take_tid(JoTuple *tuple, void *result)
 
 /* The row of run takes the place of the one with its id. */
 static void
-replace_run(const JoRunRow *row)
+replace_run(const JoRunRow *row, TimestampTz run_at)
 {
 	Relation	table = jo_store_open(JO_TABLE_RUN, RowExclusiveLock);
+	JoRunRow	changed = *row;
 	ItemPointerData tid;
 	JoTuple		tuple = {0};
 
+	changed.run_at = run_at;
 	if (!read_by_run(JO_INDEX_RUN_PKEY, row->run_id, jo_store_latest(), take_tid, &tid))
 		elog(ERROR, "run " INT64_FORMAT " has no row", row->run_id);
-	put_run(&tuple, row);
+	put_run(&tuple, &changed);
 	tuple.tid = tid;
 	tuple.external = true;		/* perhaps */
 	(void) jo_store_update(JO_TABLE_RUN, table, &tuple, true);
@@ -484,7 +486,7 @@ jo_store_replace_run(const JoRunRow *run, JoLiveRow *live, bool keep_due)
 		tuple.tid = before.tid;
 		tuple.external = before.external;
 		(void) jo_store_update(JO_TABLE_LIVE, table, &tuple, true);
-		replace_run(run);
+		replace_run(run, live->due);
 		result = JO_REPLACED;
 		break;
 	}

@@ -162,12 +162,42 @@ take_attempt(JoTuple *tuple, void *result)
 	row->notices = get_jsonb(tuple);
 }
 
+/* Is it the trace of that attempt? */
+static bool
+is_begun(const JoTuple *tuple, const JoAttemptRow *row)
+{
+	return DatumGetInt64(tuple->values[0]) == row->run_id && DatumGetInt32(tuple->values[1]) == row->step &&
+		DatumGetInt32(tuple->values[2]) == row->item && DatumGetInt32(tuple->values[3]) == row->attempt &&
+		DatumGetChar(tuple->values[ATTEMPT_STATUS]) == ATTEMPT_BEGUN;
+}
+
 /*
- * Replaces the begun row of the same attempt, if there is one; else false.
+ * Replaces the begun row of the same attempt, if it is where it was left; else false.
  * Nobody else writes it while the attempt is ours, so waiting is safe.
  */
 static bool
-replace_begun(const JoAttemptRow *row)
+replace_trace(const JoAttemptRow *row)
+{
+	ItemPointerData tid = row->trace;
+	Relation	table;
+	JoTuple		tuple;
+	bool		replaced = false;
+
+	if (!ItemPointerIsValid(&tid))
+		return false;
+	table = jo_store_open(JO_TABLE_ATTEMPT, RowExclusiveLock);
+	if (jo_store_fetch(table, &tid, SnapshotSelf, &tuple) && is_begun(&tuple, row))
+	{
+		put_attempt(&tuple, row);
+		replaced = jo_store_update(JO_TABLE_ATTEMPT, table, &tuple, true) == TM_Ok;
+	}
+	table_close(table, NoLock);
+	return replaced;
+}
+
+/* The same wherever it is. */
+static bool
+replace_begun(const JoAttemptRow *row, ItemPointer trace)
 {
 	ScanKeyData keys[4];
 	JoScan		scan;
@@ -185,30 +215,38 @@ replace_begun(const JoAttemptRow *row)
 	 */
 	CommandCounterIncrement();
 	jo_store_scan_begin(&scan, JO_INDEX_ATTEMPT_PKEY, RowExclusiveLock, keys, 4, SnapshotSelf);
-	if (jo_store_scan_next(&scan, &tuple) &&
-		DatumGetChar(tuple.values[ATTEMPT_STATUS]) == ATTEMPT_BEGUN)
+	if (jo_store_scan_next(&scan, &tuple) && is_begun(&tuple, row))
 	{
 		put_attempt(&tuple, row);
 		replaced = jo_store_update(JO_TABLE_ATTEMPT, scan.table, &tuple, true) == TM_Ok;
+		*trace = tuple.tid;
 	}
 	jo_store_scan_end(&scan);
 	return replaced;
 }
 
-void
-jo_store_insert_attempt(const JoAttemptRow *row)
+static void
+insert_attempt(const JoAttemptRow *row, ItemPointer trace)
 {
 	JoTuple		tuple;
 
-	if (replace_begun(row))
-		return;
 	put_attempt(&tuple, row);
 	jo_store_insert(JO_TABLE_ATTEMPT, &tuple);
+	*trace = tuple.tid;
+}
+
+void
+jo_store_insert_attempt(const JoAttemptRow *row)
+{
+	ItemPointerData place;
+
+	if (!replace_trace(row) && !replace_begun(row, &place))
+		insert_attempt(row, &place);
 }
 
 void
 jo_store_begin_attempt(int64 run_id, int32 step, int32 item, int32 attempt,
-					   int32 epoch, TimestampTz started_at)
+					   int32 epoch, TimestampTz started_at, bool is_new, ItemPointer trace)
 {
 	JoAttemptRow row = {
 		.run_id = run_id,
@@ -220,7 +258,8 @@ jo_store_begin_attempt(int64 run_id, int32 step, int32 item, int32 attempt,
 		.started_at = started_at,
 	};
 
-	jo_store_insert_attempt(&row);
+	if (is_new || !replace_begun(&row, trace))
+		insert_attempt(&row, trace);
 }
 
 int

@@ -32,6 +32,7 @@ typedef struct SpecReader
 {
 	JoTimeSpec *spec;
 	TimestampTz created;		/* DT_NOBEGIN: not known */
+	bool		lone;			/* "specs" has one element */
 	int			max_entries;
 	int			max_excludes;
 
@@ -222,17 +223,21 @@ read_entries(SpecReader *reader, const char *path, JsonbContainer *object)
 		read_at(reader, jo_spec_path(path, "at"), &value);
 	if (jo_jsonb_member(object, "rrule", 5, &value) && value.type != jbvNull)
 		(void) jo_spec_each(jo_spec_path(path, "rrule"), &value, read_rule, reader);
-	if (*path != '\0' && reader->spec->n_entries == before)
-		jo_spec_refuse(path, "this says no time", NULL, "An entry has one of cron, every, at, rrule.");
+	if ((*path != '\0' || reader->lone) && reader->spec->n_entries == before)
+		jo_spec_refuse(*path != '\0' ? path : "specs", "this says no time", NULL, "An entry has one of cron, every, at, rrule.");
 }
 
 static void
 read_entry(const char *field, JsonbValue *value, void *context)
 {
+	SpecReader *reader = context;
 	JsonbContainer *object = jo_spec_object(field, value);
 
+	/* who has said one thing need not be told which */
+	if (reader->lone)
+		field = "";
 	jo_spec_check_keys(field, object, entry_keys);
-	read_entries(context, field, object);
+	read_entries(reader, field, object);
 }
 
 /* ---- what is around them ---- */
@@ -331,7 +336,11 @@ jo_timespec_read(Jsonb *jsonb, TimestampTz created)
 	read_jitter(reader.spec, object);
 	read_entries(&reader, "", object);
 	if (jo_jsonb_member(object, "specs", 5, &value) && value.type != jbvNull)
+	{
+		reader.lone = reader.spec->n_entries == 0 &&
+			(value.type != jbvBinary || !JsonContainerIsArray(value.val.binary.data) || JsonContainerSize(value.val.binary.data) == 1);
 		(void) jo_spec_each("specs", &value, read_entry, &reader);
+	}
 	if (reader.spec->n_entries == 0)
 		jo_spec_refuse("spec", "it says no time", NULL, SPEC_HINT);
 	check_finish(reader.spec);

@@ -24,15 +24,26 @@ finish_step(JoVisual *visual, JoVisualNode *node, StringInfo keys)
 
 /* ---- what starts runs ---- */
 
+/* create_job() makes a schedule of these (visual_triggers.sql), of others nothing. */
+static bool
+becomes_schedule(const JoVisualNode *node)
+{
+	return strcmp(node->type->name, "trigger.file_watch") == 0 ||
+		strcmp(node->type->name, "trigger.service_monitor") == 0 ||
+		cJSON_IsString(cJSON_GetObjectItemCaseSensitive(node->config, "cron_expression")) ||
+		cJSON_IsString(cJSON_GetObjectItemCaseSensitive(node->config, "schedule"));
+}
+
 static void
 keep_trigger(JoVisual *visual, JoVisualNode *node)
 {
 	appendStringInfo(&visual->triggers, "%s{\"node\":%s,\"type\":\"%s\",\"config\":%s}",
 					 visual->triggers.len > 0 ? "," : "", jo_visual_string(node->id), node->type->name,
 					 node->config ? jo_json_print(node->config) : "{}");
-	jo_visual_warn(visual, node, "trigger_not_started", NULL,
-				   "Start runs by joborch.start(), until there is a schedule or trigger for the job.",
-				   "what starts runs is kept under metadata.triggers, and starts none by itself");
+	if (!becomes_schedule(node))
+		jo_visual_warn(visual, node, "trigger_not_started", NULL,
+					   "Start runs by joborch.start(), or by joborch.schedule() at times.",
+					   "what starts runs is kept under metadata.triggers, and starts none by itself");
 }
 
 static void

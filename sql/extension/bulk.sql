@@ -222,6 +222,9 @@ BEGIN
 		PERFORM joborch_internal.forget_runs(v_gone);
 		v_total := v_total + cardinality(v_gone);
 	END LOOP;
+	IF p_statuses IS NULL THEN
+		PERFORM joborch_internal.forget_fires(p_older_than, v_jobs);	-- schedule_fire
+	END IF;
 	DELETE FROM joborch_internal.step_cache c
 	WHERE c.expires_at <= joborch_internal.now()
 		OR EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = c.job_id AND j.dropped_at IS NOT NULL);

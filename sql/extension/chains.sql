@@ -13,6 +13,11 @@ LANGUAGE sql IMMUTABLE AS $$
 	SELECT p_type = 'c' OR p_type = 's' AND p_status = 'c' OR p_type = 'f' AND p_status = 'f'
 $$;
 
+CREATE FUNCTION joborch_internal.ended_word(p_status "char") RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE p_status WHEN 'x' THEN 'was cancelled' ELSE joborch_internal.status_word(p_status) END
+$$;
+
 -- Before an end is written.  ready: the rows of all runs that wait for it are locked.  Why: of a
 -- run that is cancelled because of what it depends on, on which run it was and how that ended.
 CREATE FUNCTION joborch_internal.prepare_end(p_run_id bigint, p_status "char",
@@ -30,7 +35,7 @@ BEGIN
 			FOR UPDATE SKIP LOCKED) AS locked);
 	IF p_status = 'x' THEN
 		SELECT d.depends_on, joborch_internal.dependency_word(d.type),
-			coalesce((SELECT joborch_internal.status_word(e.status) FROM joborch_internal.ends e WHERE e.run_id = d.depends_on), 'over')
+			coalesce((SELECT joborch_internal.ended_word(e.status) FROM joborch_internal.ends e WHERE e.run_id = d.depends_on), 'is over')
 		INTO prepare_end.depends_on, wanted, ended
 		FROM joborch_internal.run_dependency d WHERE d.run_id = p_run_id AND d.state = 'u'
 		ORDER BY d.depends_on LIMIT 1;
@@ -66,7 +71,7 @@ BEGIN
 	FOR v_run_id IN
 		UPDATE joborch_internal.live l
 		SET cancel = 'f', paused = false, due = v_now,
-			reason = format('run %s, which it depends on, is %s', p_run_id, joborch_internal.status_word(p_status))
+			reason = format('run %s, which it depends on, %s', p_run_id, joborch_internal.ended_word(p_status))
 		WHERE l.run_id = ANY (v_failed) AND l.due = 'infinity'
 		RETURNING l.run_id
 	LOOP

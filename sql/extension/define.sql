@@ -254,10 +254,14 @@ BEGIN
 			IF v_owner <> v_job.owner_name THEN
 				PERFORM joborch_internal.change_owner(v_job, v_owner);
 			END IF;
+			PERFORM joborch_internal.schedule_triggers(v_job.job_id, v_definition);
 			RETURN v_job.job_id;
 		END IF;
 		v_job_id := joborch_internal.insert_job(p_name, v_definition, v_tags, v_owner, v_draft);
 		IF v_job_id IS NOT NULL THEN
+			IF NOT v_draft THEN
+				PERFORM joborch_internal.schedule_triggers(v_job_id, v_definition);
+			END IF;
 			RETURN v_job_id;
 		END IF;
 	END LOOP;

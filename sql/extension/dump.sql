@@ -40,6 +40,9 @@ SELECT pg_catalog.pg_extension_config_dump('joborch_internal.artifact_chunk', 'W
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.schedule', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.schedule_state', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.schedule_fire', 'WHERE outcome = ''b''');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.cron_job', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.cron_link', '');
+SELECT pg_catalog.pg_extension_config_dump('joborch_internal.cron_history', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.artifact_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('joborch_internal.egress_rule_rule_id_seq', '');

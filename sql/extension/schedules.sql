@@ -40,11 +40,23 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_start_scheduled';
 CREATE FUNCTION joborch_internal.follow_run(run_id bigint) RETURNS boolean
 LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'joborch_follow_run';
 
--- The name that was meant, among those that the caller may see.
+-- The one that was meant; NULL: none is near.
 CREATE FUNCTION joborch_internal.nearest_word(word text, words text[]) RETURNS text
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'joborch_nearest_word';
 
+-- The same as a HINT.
+CREATE FUNCTION joborch_internal.did_you_mean(p_word text, p_words text[], p_else text) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT coalesce('Did you mean "' || joborch_internal.nearest_word(p_word, p_words) || '"?', p_else)
+$$;
+
 -- ---- words ----
+
+-- The same whatever the session's IntervalStyle.
+CREATE FUNCTION joborch_internal.interval_text(p_interval interval) RETURNS text
+LANGUAGE sql STABLE SET IntervalStyle = 'postgres' AS $$
+	SELECT p_interval::text
+$$;
 
 CREATE FUNCTION joborch_internal.overlap_word(p_overlap "char") RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
@@ -70,7 +82,7 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 CREATE FUNCTION joborch_internal.overlap_letter(p_word text) RETURNS "char"
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE STRICT AS $$
 DECLARE
 	v_words text[] := ARRAY['skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate_other', 'allow_all'];
 	v_at integer := array_position(v_words, p_word);
@@ -79,8 +91,7 @@ BEGIN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('overlap "%s" does not exist', p_word),
-			HINT = coalesce(format('Did you mean "%s"?', joborch_internal.nearest_word(p_word, v_words)),
-				'Use one of: ' || array_to_string(v_words, ', ') || '.');
+			HINT = joborch_internal.did_you_mean(p_word, v_words, 'Use one of: ' || array_to_string(v_words, ', ') || '.');
 	END IF;
 	RETURN (ARRAY['s', 'o', 'a', 'c', 't', 'l']::"char"[])[v_at];
 END
@@ -93,7 +104,7 @@ CREATE FUNCTION joborch_internal.find_schedule(p_schedule text) RETURNS joborch_
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	v_schedule joborch_internal.schedule;
-	v_near text;
+	v_hint text;
 BEGIN
 	SELECT s.* INTO v_schedule FROM joborch_internal.schedule s
 	WHERE s.name = p_schedule AND s.dropped_at IS NULL;
@@ -102,13 +113,13 @@ BEGIN
 		WHERE s.schedule_id = p_schedule::bigint AND s.dropped_at IS NULL;
 	END IF;
 	IF v_schedule.schedule_id IS NULL OR NOT joborch.visible(v_schedule.owner, v_schedule.tenant) THEN
-		SELECT joborch_internal.nearest_word(p_schedule, array_agg(n.name)) INTO v_near
+		SELECT joborch_internal.did_you_mean(p_schedule, array_agg(n.name), 'Your schedules are in the view joborch.job_schedules.') INTO v_hint
 		FROM (SELECT s.name FROM joborch_internal.schedule s
 			WHERE s.dropped_at IS NULL AND joborch.visible(s.owner, s.tenant) ORDER BY s.name LIMIT 10000) AS n;
 		RAISE EXCEPTION USING
 			ERRCODE = 'JO048',
 			MESSAGE = format('schedule "%s" does not exist', p_schedule),
-			HINT = coalesce(format('Did you mean "%s"?', v_near), 'Your schedules are in the view joborch.job_schedules.');
+			HINT = v_hint;
 	END IF;
 	RETURN v_schedule;
 END
@@ -165,7 +176,7 @@ CREATE FUNCTION joborch_internal.find_job_to_schedule(p_name text, p_job text) R
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	v_job joborch_internal.job;
-	v_near text;
+	v_hint text;
 BEGIN
 	IF p_job IS NULL THEN
 		RAISE EXCEPTION USING
@@ -185,13 +196,13 @@ BEGIN
 				HINT = format('The job comes second, then when: SELECT joborch.schedule(%L, job => ''...'', cron => %L); For an SQL text: joborch.schedule_sql(%1$L, %2$L, ''...'').',
 					p_name, p_job);
 		END IF;
-		SELECT joborch_internal.nearest_word(p_job, array_agg(n.name)) INTO v_near
+		SELECT joborch_internal.did_you_mean(p_job, array_agg(n.name), 'Your jobs are in the view joborch.jobs.') INTO v_hint
 		FROM (SELECT j.name FROM joborch_internal.job j
 			WHERE j.dropped_at IS NULL AND joborch.visible(j.owner, j.tenant) ORDER BY j.name LIMIT 10000) AS n;
 		RAISE EXCEPTION USING
 			ERRCODE = 'JO002',
 			MESSAGE = format('job "%s" does not exist', p_job),
-			HINT = coalesce(format('Did you mean "%s"?', v_near), 'Your jobs are in the view joborch.jobs.');
+			HINT = v_hint;
 	END IF;
 	IF NOT joborch_internal.may_control(v_job.owner, v_job.tenant) THEN
 		RAISE EXCEPTION USING
@@ -450,7 +461,7 @@ BEGIN
 	IF p_schedule.paused THEN
 		RAISE NOTICE USING
 			MESSAGE = format('schedule "%s" is still paused', p_schedule.name),
-			DETAIL = coalesce(format('Its reason: %s.', p_schedule.paused_reason), ''),
+			DETAIL = coalesce('The reason: ' || p_schedule.paused_reason || '.', ''),
 			HINT = format('SELECT joborch.resume_schedule(%L);', p_schedule.name);
 	END IF;
 END
@@ -532,8 +543,8 @@ BEGIN
 	RETURN joborch_internal.save_schedule(p_name, v_job.job_id, NULL,
 		CASE WHEN v_as_caller THEN joborch_internal.caller() ELSE v_job.owner END,
 		coalesce(v_job.tenant, nullif(current_setting('joborch.tenant', true), '')),
-		jsonb_build_object('cron', p_cron, 'every', p_every, 'at', p_at, 'rrule', p_rrule, 'specs', p_specs,
-			'timezone', p_timezone, 'input', p_input, 'overlap', p_overlap, 'catchup', p_catchup, 'jitter', p_jitter,
+		jsonb_build_object('cron', p_cron, 'every', joborch_internal.interval_text(p_every), 'at', p_at, 'rrule', p_rrule, 'specs', p_specs,
+			'timezone', p_timezone, 'input', p_input, 'overlap', p_overlap, 'catchup', joborch_internal.interval_text(p_catchup), 'jitter', joborch_internal.interval_text(p_jitter),
 			'starts_at', p_starts_at, 'ends_at', p_ends_at, 'max_runs', p_max_runs,
 			'pause_after_failures', p_pause_after_failures, 'exclude', p_exclude, 'anchor', p_anchor,
 			'priority', p_priority, 'queue', p_queue, 'tags', p_tags, 'metadata', p_metadata, 'description', p_description),
@@ -579,8 +590,8 @@ BEGIN
 	END IF;
 	RETURN joborch_internal.save_schedule(p_name, NULL, joborch_internal.version_of_sql(p_sql), joborch_internal.caller(),
 		nullif(current_setting('joborch.tenant', true), ''),
-		jsonb_build_object('cron', p_cron, 'every', p_every, 'at', p_at, 'rrule', p_rrule, 'specs', p_specs,
-			'timezone', p_timezone, 'input', p_input, 'overlap', p_overlap, 'catchup', p_catchup, 'jitter', p_jitter,
+		jsonb_build_object('cron', p_cron, 'every', joborch_internal.interval_text(p_every), 'at', p_at, 'rrule', p_rrule, 'specs', p_specs,
+			'timezone', p_timezone, 'input', p_input, 'overlap', p_overlap, 'catchup', joborch_internal.interval_text(p_catchup), 'jitter', joborch_internal.interval_text(p_jitter),
 			'starts_at', p_starts_at, 'ends_at', p_ends_at, 'max_runs', p_max_runs,
 			'pause_after_failures', p_pause_after_failures, 'exclude', p_exclude, 'anchor', p_anchor,
 			'priority', p_priority, 'queue', p_queue, 'tags', p_tags, 'metadata', p_metadata, 'description', p_description),
@@ -615,8 +626,7 @@ BEGIN
 			RAISE EXCEPTION USING
 				ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('"%s" cannot be taken away from a schedule', v_name),
-				HINT = coalesce(format('Did you mean "%s"?', joborch_internal.nearest_word(v_name, v_known)),
-					'Use some of: ' || array_to_string(v_known, ', ') || '.');
+				HINT = joborch_internal.did_you_mean(v_name, v_known, 'Use some of: ' || array_to_string(v_known, ', ') || '.');
 		END IF;
 	END LOOP;
 	v_new.spec := v_new.spec - coalesce(p_names, '{}');
@@ -669,8 +679,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_old joborch_internal.schedule := joborch_internal.find_schedule_to_control(p_name);
 	v_new joborch_internal.schedule;
-	v_options jsonb := jsonb_build_object('cron', p_cron, 'every', p_every, 'at', p_at, 'rrule', p_rrule, 'specs', p_specs,
-		'timezone', p_timezone, 'input', p_input, 'overlap', p_overlap, 'catchup', p_catchup, 'jitter', p_jitter,
+	v_options jsonb := jsonb_build_object('cron', p_cron, 'every', joborch_internal.interval_text(p_every), 'at', p_at, 'rrule', p_rrule, 'specs', p_specs,
+		'timezone', p_timezone, 'input', p_input, 'overlap', p_overlap, 'catchup', joborch_internal.interval_text(p_catchup), 'jitter', joborch_internal.interval_text(p_jitter),
 		'starts_at', p_starts_at, 'ends_at', p_ends_at, 'max_runs', p_max_runs,
 		'pause_after_failures', p_pause_after_failures, 'exclude', p_exclude, 'anchor', p_anchor, 'priority', p_priority,
 		'queue', p_queue, 'tags', p_tags, 'metadata', p_metadata, 'description', p_description);
@@ -717,16 +727,22 @@ IS 'changes what is given of a schedule and leaves the rest; unset => ''{ends_at
 
 -- ---- unschedule ----
 
+-- Of one that is locked.
+CREATE FUNCTION joborch_internal.drop_schedule(p_schedule joborch_internal.schedule) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	UPDATE joborch_internal.schedule s SET dropped_at = joborch_internal.now() WHERE s.schedule_id = p_schedule.schedule_id;
+	DELETE FROM joborch_internal.schedule_state t WHERE t.schedule_id = p_schedule.schedule_id;
+	UPDATE joborch_internal.schedule_fire f SET outcome = 's', reason = 'unscheduled while it waited'
+	WHERE f.schedule_id = p_schedule.schedule_id AND f.outcome = 'b';
+	PERFORM joborch_internal.record_schedule('schedule_removed', p_schedule, NULL, NULL);
+END
+$$;
+
 CREATE FUNCTION joborch_internal.unschedule(p_name text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-	v_schedule joborch_internal.schedule := joborch_internal.find_schedule_to_control(p_name);
 BEGIN
-	UPDATE joborch_internal.schedule s SET dropped_at = joborch_internal.now() WHERE s.schedule_id = v_schedule.schedule_id;
-	DELETE FROM joborch_internal.schedule_state t WHERE t.schedule_id = v_schedule.schedule_id;
-	UPDATE joborch_internal.schedule_fire f SET outcome = 's', reason = 'unscheduled while it waited'
-	WHERE f.schedule_id = v_schedule.schedule_id AND f.outcome = 'b';
-	PERFORM joborch_internal.record_schedule('schedule_removed', v_schedule, NULL, NULL);
+	PERFORM joborch_internal.drop_schedule(joborch_internal.find_schedule_to_control(p_name));
 	RETURN true;
 END
 $$;
@@ -757,7 +773,7 @@ BEGIN
 		RAISE EXCEPTION USING
 			ERRCODE = 'JO005',
 			MESSAGE = format('schedule "%s" is already paused', v_schedule.name),
-			DETAIL = coalesce(format('Since %s: %s.', v_schedule.paused_at, v_schedule.paused_reason), format('Since %s.', v_schedule.paused_at)),
+			DETAIL = format('Since %s%s.', v_schedule.paused_at, coalesce(': ' || v_schedule.paused_reason, '')),
 			HINT = format('SELECT joborch.resume_schedule(%L);', v_schedule.name);
 	END IF;
 	PERFORM joborch_internal.set_paused(v_schedule, p_reason);
@@ -837,7 +853,7 @@ BEGIN
 	PERFORM joborch_internal.set_next(v_schedule,
 		greatest(v_now - coalesce(least(p_catchup, v_schedule.catchup), interval '0'),
 			coalesce(v_schedule.paused_at, v_now)));
-	PERFORM joborch_internal.record_schedule('schedule_resumed', v_schedule, NULL, jsonb_build_object('catchup', p_catchup));
+	PERFORM joborch_internal.record_schedule('schedule_resumed', v_schedule, NULL, jsonb_build_object('catchup', joborch_internal.interval_text(p_catchup)));
 END
 $$;
 
@@ -984,3 +1000,13 @@ RETURNS TABLE (fire_at timestamptz, outcome text, run_id bigint)
 LANGUAGE C VOLATILE ROWS 100 AS 'MODULE_PATHNAME', 'joborch_call';
 COMMENT ON FUNCTION joborch.backfill_schedule(text, timestamptz, timestamptz, integer, boolean)
 IS 'starts runs for the times of a past range that started none: one after another, or all at once with overlap allow_all';
+
+-- ---- history ----
+
+-- What became of times, older than that; for cleanup_runs().
+CREATE FUNCTION joborch_internal.forget_fires(p_older_than interval, p_jobs bigint[]) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+	DELETE FROM joborch_internal.schedule_fire f USING joborch_internal.schedule s
+	WHERE s.schedule_id = f.schedule_id AND f.at < joborch_internal.now() - p_older_than AND f.outcome <> 'b'
+		AND (p_jobs IS NULL OR s.job_id = ANY (p_jobs)) AND joborch_internal.may_control(s.owner, s.tenant)
+$$;

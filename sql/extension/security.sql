@@ -105,6 +105,9 @@ ALTER TABLE joborch_internal.secret_grant ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.schedule ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.schedule_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.schedule_fire ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.cron_job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.cron_link ENABLE ROW LEVEL SECURITY;
+ALTER TABLE joborch_internal.cron_history ENABLE ROW LEVEL SECURITY;
 ALTER TABLE joborch_internal.event ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY seen ON joborch_internal.queue FOR SELECT USING (true);
@@ -168,6 +171,11 @@ CREATE POLICY seen ON joborch_internal.schedule_state FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.schedule s WHERE s.schedule_id = schedule_state.schedule_id));
 CREATE POLICY seen ON joborch_internal.schedule_fire FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.schedule s WHERE s.schedule_id = schedule_fire.schedule_id));
+CREATE POLICY seen ON joborch_internal.cron_job FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.schedule s WHERE s.schedule_id = cron_job.schedule_id));
+CREATE POLICY seen ON joborch_internal.cron_link FOR SELECT
+	USING (EXISTS (SELECT FROM joborch_internal.schedule s WHERE s.schedule_id = cron_link.schedule_id));
+CREATE POLICY seen ON joborch_internal.cron_history FOR SELECT USING (username = current_user);
 CREATE POLICY seen ON joborch_internal.event FOR SELECT
 	USING (EXISTS (SELECT FROM joborch_internal.run r WHERE r.run_id = event.run_id)
 		OR EXISTS (SELECT FROM joborch_internal.job j WHERE j.job_id = event.job_id));

@@ -69,6 +69,7 @@ SELECT
 	r.rerun_of,
 	(SELECT h.name FROM joborch_internal.schedule h WHERE h.schedule_id = r.schedule_id) AS schedule,
 	r.fire_at,
+	b.batch_id,
 	r.parent_run_id,
 	CASE WHEN r.parent_run_id IS NOT NULL THEN (
 		SELECT d.name
@@ -127,6 +128,7 @@ LEFT JOIN joborch_internal.run r ON r.run_id = s.run_id
 LEFT JOIN joborch_internal.job j ON j.job_id = r.job_id
 LEFT JOIN joborch_internal.job_version v ON v.version_id = r.version_id
 LEFT JOIN joborch_internal.queue q ON q.queue_id = r.queue_id
+LEFT JOIN joborch_internal.batch_run b ON b.run_id = s.run_id
 ORDER BY s.run_id DESC;
 
 COMMENT ON VIEW joborch.job_runs IS 'one row per run that you may see, newest first; LIMIT without ORDER BY is cheap, and so are conditions on run_id, and on status for runs that are not completed';
@@ -137,6 +139,9 @@ COMMENT ON COLUMN joborch.job_runs.owner IS 'role with whose rights the steps ru
 COMMENT ON COLUMN joborch.job_runs.requested_by IS 'role that started the run';
 COMMENT ON COLUMN joborch.job_runs.output IS 'of a completed run: what the job''s "output" says, else the output of its last step, else of its last steps by name';
 COMMENT ON COLUMN joborch.job_runs.rerun_of IS 'the run that this one repeats';
+COMMENT ON COLUMN joborch.job_runs.schedule IS 'the schedule that started it';
+COMMENT ON COLUMN joborch.job_runs.fire_at IS 'the time of that schedule for which it was started';
+COMMENT ON COLUMN joborch.job_runs.batch_id IS 'the batch to which it belongs, see start_batch()';
 COMMENT ON COLUMN joborch.job_runs.schedule IS 'the schedule that started it';
 COMMENT ON COLUMN joborch.job_runs.fire_at IS 'the time of that schedule for which it was started';
 COMMENT ON COLUMN joborch.job_runs.parent_run_id IS 'the run of which a step started this one';

@@ -82,7 +82,9 @@ FROM joborch_internal.event e
 LEFT JOIN joborch_internal.job j ON j.job_id = e.job_id
 WHERE (SELECT joborch.visible(0::oid, NULL))
 	OR (SELECT joborch.visible(r.owner, r.tenant) FROM joborch_internal.run r WHERE r.run_id = e.run_id)
-	OR (e.run_id IS NULL AND joborch.visible(j.owner, j.tenant));
+	OR (e.run_id IS NULL AND joborch.visible(j.owner, j.tenant))
+	OR (e.run_id IS NULL AND e.job_id IS NULL AND (SELECT joborch.visible(s.owner, s.tenant)
+		FROM joborch_internal.schedule s WHERE s.schedule_id = (e.detail ->> 'schedule_id')::bigint));
 COMMENT ON VIEW joborch.job_events IS 'who did what to which job or run, when and why';
 
 -- ---- queues and what waits ----

@@ -26,15 +26,17 @@ my $asked = 0;                  # requests that were looked at before
 
 $node->safe_psql('postgres', <<"SQL");
 SELECT joborch.allow_egress('postgres', '127.0.0.1', port => @{[$server->port]});
--- two of them at a time, one after these, and items
+-- two of them at a time, one after these, items, and one behind gates
 SELECT joborch.create_job('sends', jsonb_build_object('steps', jsonb_build_array(
     jsonb_build_object('name', 'a', 'url', '@{[$server->url('/answer')]}?{{ run.id }}-a', 'method', 'POST', 'depends_on', '[]'::jsonb),
     jsonb_build_object('name', 'b', 'url', '@{[$server->url('/later/0.05')]}?{{ run.id }}-b', 'method', 'POST', 'depends_on', '[]'::jsonb),
     jsonb_build_object('name', 'c', 'url', '@{[$server->url('/answer')]}?{{ run.id }}-c', 'method', 'POST', 'depends_on', '["a", "b"]'::jsonb),
     jsonb_build_object('name', 'd', 'url', '@{[$server->url('/answer')]}?{{ run.id }}-d{{ item_index }}', 'method', 'POST',
-        'foreach', '{"items": [1, 2, 3], "max_parallel": 2}'::jsonb, 'depends_on', '["c"]'::jsonb))));
+        'foreach', '{"items": [1, 2, 3], "max_parallel": 2}'::jsonb, 'depends_on', '["c"]'::jsonb),
+    jsonb_build_object('name', 'e', 'url', '@{[$server->url('/answer')]}?{{ run.id }}-e', 'method', 'POST',
+        'when', '{"sql": "SELECT true"}'::jsonb, 'concurrency', '{"key": "e", "limit": 2}'::jsonb, 'depends_on', '["a"]'::jsonb))));
 SELECT joborch.create_job('slow', jsonb_build_object('steps', jsonb_build_array(
-    jsonb_build_object('name', 'a', 'url', '@{[$server->url('/later/0.7')]}?{{ run.id }}-a', 'method', 'POST'))));
+    jsonb_build_object('name', 'a', 'url', '@{[$server->url('/later/3')]}?{{ run.id }}-a', 'method', 'POST'))));
 SQL
 
 # All requests since the last call have one key for each step, and each step its own.
@@ -148,13 +150,13 @@ check_invariants($node, 'postgres');
 sub strike_slow
 {
     my ($name, $act) = @_;
-    my $seen = $server->requests('/later/0.7');
+    my $seen = $server->requests('/later/3');
 
     start_runs('slow', 10);
-    wait_until($node, 'postgres', 'SELECT true') until $server->requests('/later/0.7') >= $seen + 10;
+    wait_until($node, 'postgres', 'SELECT true') until $server->requests('/later/3') >= $seen + 10;
     $act->();
     check_sent($name);
-    is(scalar($server->requests('/later/0.7')), $seen + 20, "$name: each was sent again");
+    is(scalar($server->requests('/later/3')), $seen + 20, "$name: each was sent again");
     return;
 }
 
@@ -222,14 +224,14 @@ $node->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('courier_standby');
 $standby->init_from_backup($node, 'backup', has_streaming => 1);
 $standby->start;
-my $seen = $server->requests('/later/0.7');
+my $seen = $server->requests('/later/3');
 start_runs('slow', 5);
-wait_until($node, 'postgres', 'SELECT true') until $server->requests('/later/0.7') >= $seen + 5;
+wait_until($node, 'postgres', 'SELECT true') until $server->requests('/later/3') >= $seen + 5;
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 $node->stop('immediate');
 $standby->promote;
 check_sent('a standby that is promoted', $standby);
-is(scalar($server->requests('/later/0.7')), $seen + 10, 'it sends again what was under way');
+is(scalar($server->requests('/later/3')), $seen + 10, 'it sends again what was under way');
 check_invariants($standby, 'postgres');
 
 $standby->stop;

@@ -48,6 +48,8 @@ my %answers = (
     },
     '/status' => sub { return { status => $_[1], body => "status $_[1]", headers => [ 'Content-Type', 'text/plain', 'X-Request-Id', 'r7' ] } },
     '/big' => sub { return { repeat => [ 'x' x 1000, $_[1] ], headers => [ 'Content-Type', 'application/octet-stream' ] } },
+    '/report' => sub { return { repeat => [ 'a;b;' x 250, $_[1] ], headers => [ 'Content-Type', 'text/csv' ] } },
+    '/odd-type' => sub { return { repeat => [ 'x', $_[1] ], headers => [ 'Content-Type', "text/plain; x=\xff\xfe" ] } },
     '/big-status' => sub { return { status => 500, repeat => [ 'x' x 1000, $_[1] ] } },
     '/wide-json' => sub { return { headers => [ 'Content-Type', 'application/json' ], body => '[' . join(',', (1) x 300_000) . ']' } },
     '/hop' => sub { my $n = $_[1] - 1; return { status => 302, headers => [ Location => $n > 0 ? "/hop/$n" : '/echo' ] } },
@@ -324,6 +326,8 @@ for my $name (qw(Host Content-Length Transfer-Encoding Connection Proxy-Authoriz
     [ base64_of_text => step('/text', response => 'base64') ],
     [ unwanted => step('/big/3000', response => 'none') ],
     [ big => step('/big/3000') ],
+    [ report => step('/report/3000') ],
+    [ odd_type => step('/odd-type/1048400') ],
     [ too_big => step('/big/3000', max_response => '2 MB') ],
     [ expected => step('/status/404', expected_status => [ 200, '400-404' ]) ],
     [ success => step('/json', success => '$.result.body.a[0] == 1') ],
@@ -377,6 +381,9 @@ is($r{big}{output}{body}, undef, 'is not in the output');
 is($r{big}{output}{artifact}{size}, 3_000_000, 'but an artifact');
 is($r{big}{output}{artifact}{sha256}, Digest::SHA::sha256_hex('x' x 3_000_000), 'with all its bytes');
 ok(!$r{big}{output}{truncated}, 'not cut');
+is($r{report}{output}{artifact}{content_type}, 'text/csv', 'of the type that the server says');
+is($r{odd_type}{status}, 'completed', 'a body that is just too large as JSON');
+is($r{odd_type}{output}{artifact}{content_type}, 'application/octet-stream', 'a type that is no text says nothing');
 is($r{'wide-json'}{status}, 'completed', 'JSON that is larger inside than outside');
 is($r{'wide-json'}{output}{artifact}{size}, 600_001, 'is an artifact too');
 failed_with($r{too_big}, 'JO038', qr/max_response/, 'too_big');

@@ -176,6 +176,12 @@ refused(run_step({ type => 'command', command => [ 'sh', '-c', 'echo {{ input.v 
     'a template in the code of an interpreter');
 refused(run_step({ type => 'command', command => [ '/bin/bash', '-ec' ], args => ['{{ input.v }}'] }, { v => 1 }), qr/template/,
     'wherever it stands');
+refused(run_step({ type => 'command', command => [ @$_, '{{ input.v }}' ] }, { v => 'echo out' }), qr/template/, "@$_")
+  for [qw(bash -cx)], [qw(sh -c --)], [qw(bash -c +x -e)], [qw(env -i sh -c)], [qw(nice /bin/bash -c)], [qw(node --eval)];
+is(stdout_of(run_step({ type => 'command', command => [ 'sh', '-c', 'echo "$0 $1"', '{{ input.v }}', '-c' ] }, { v => '-c' })),
+    "-c -c\n", 'what stands behind the code is data');
+refused(run_step({ type => 'command', command => ['true'], env => $_ }, { v => '/tmp', e => { PERL5OPT => '-d' } }), qr/template/,
+    'a template in a variable that decides what is run') for { PATH => '{{ input.v }}' }, { BASH_ENV => 'x{{ input.v }}' }, '{{ input.e }}';
 refused(run_step({ type => 'command', command => [ '{{ input.v }}', 'x' ] }, { v => 'echo' }), qr/template/,
     'a template as the program');
 refused(run_step({ type => 'command', command => '{{ input.v }}' }, { v => ['echo'] }), qr/template|no name of a program/,

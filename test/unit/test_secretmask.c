@@ -37,6 +37,9 @@ test_plain(void)
 	CHECK_MASK("hunter2", "the hunter2 of hunter2s", "the *** of ***s");
 	CHECK_MASK("hunter2", "hunter2hunter2", "***");
 	CHECK_MASK("abab", "xababab!", "x***!");
+	/* as a host, a header or an error may write it */
+	CHECK_MASK("Hunter2", "http://hunter2.example.com HUNTER2", "http://***.example.com ***");
+	CHECK_MASK("\xc3\x84" "bc", "\xc3\x84" "BC \xc3\xa4" "bc", "*** \xc3\xa4" "bc");
 	/* what overlaps leaves no piece of either */
 	CHECK_MASK("abcdef\x1f" "defghi", "1abcdefghi2", "1***2");
 	CHECK_MASK("secret\x1fsecret-longer", "secret-longer secret", "*** ***");
