@@ -98,7 +98,7 @@ copy_sources()
   local object
 
   as_server mkdir -p "$work/src"
-  find "$work/src" -type f ! -name '*.o' ! -name '*.d' ! -name '*.so' ! -path '*/build/*' -delete
+  (cd "$work/src" && find . -type f ! -name '*.o' ! -name '*.d' ! -name '*.so' ! -path '*/build/*' -delete)
   tar -C "$root" --exclude=build --exclude=./.git --exclude='*.o' --exclude='*.d' --exclude='*.so' \
     --exclude='*.a' -cf - . | as_server tar -C "$work/src" -xf - --no-same-owner
   for object in "$work"/src/src/*.o; do

@@ -55,7 +55,7 @@ packages()
   case $purpose in
     demo) echo libpq-dev iso-codes ;;
     bench) echo libpq-dev iso-codes nginx-light ;;
-    check) echo libpq-dev iso-codes perl libipc-run-perl "postgresql-$1-pgtap" libtap-parser-sourcehandler-pgtap-perl openssl \
+    check) echo libpq-dev iso-codes perl libipc-run-perl "postgresql-$1-pgtap" "postgresql-$1-cron" libtap-parser-sourcehandler-pgtap-perl openssl \
       python3-aiosmtpd python3-asyncssh python3-openssl python3-pyftpdlib python3-psycopg
       has_other_node || echo nodejs node-pg ;;
   esac

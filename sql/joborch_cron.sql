@@ -165,7 +165,7 @@ SELECT count(*) FROM cron.job_run_details WHERE status = 'failed' AND return_mes
 -- one that runs, or waits to
 SELECT cron.schedule('long', '0 0 1 1 *', 'SELECT pg_sleep(60)') AS long \gset
 SELECT joborch.trigger_schedule('long') AS run \gset
-SELECT test.poll(format('SELECT status = ''running'' AND job_pid > 0 AND start_time <= now() AND end_time IS NULL FROM cron.job_run_details WHERE runid = %s', :run));
+SELECT test.poll(format('SELECT status = ''running'' AND job_pid > 0 AND start_time <= clock_timestamp() AND end_time IS NULL FROM cron.job_run_details WHERE runid = %s', :run));
 -- what has not ended is not deleted, and history outlives the job
 DELETE FROM cron.job_run_details WHERE runid = :run;
 SELECT cron.unschedule('long');

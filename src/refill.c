@@ -20,6 +20,7 @@
 #include "load.h"
 #include "miscadmin.h"
 #include "refill.h"
+#include "schedules.h"
 #include "store.h"
 #include "txn.h"
 #include "utils/snapmgr.h"
@@ -135,7 +136,8 @@ recheck(JoDatabase *database, TimestampTz now)
 		watching = true;
 		next_recheck = Min(next_recheck, now);
 	}
-	if (now < next_recheck)
+	/* a clock that was set back is no reason to wait longer */
+	if (now < next_recheck && next_recheck - now <= interval * INT64CONST(1000))
 		return;
 	if (watching)
 		watching = has_prepared();
@@ -147,6 +149,7 @@ recheck(JoDatabase *database, TimestampTz now)
 		enter_queues(database);
 		jo_shapes_reread_followed(database);
 		jo_txn_commit();
+		jo_schedules_changed(database);
 	}
 	next_recheck = now + interval * 1000;
 }

@@ -28,6 +28,7 @@
 #define MAX_MISSED 1000			/* rows of one look; the rest is one more */
 #define MAX_COUNTED 100000
 #define MAX_BUFFERED 1000
+#define MIN_CATCHUP (10 * USECS_PER_SEC)	/* less late is nobody's fault */
 
 void		(*jo_schedule_prepare_hook) (const JoScheduleRow *row, Jsonb *input,
 										 JoRunRow *run, JoLiveRow *live) = NULL;
@@ -409,6 +410,13 @@ is_before(const Look *look, TimestampTz nominal, TimestampTz limit)
 	return nominal != 0 && !TIMESTAMP_IS_NOEND(nominal) && fire_time(look, nominal) < limit;
 }
 
+/* What should have fired before is missed. */
+static TimestampTz
+late_limit(const Look *look)
+{
+	return look->now - Max(look->row.catchup, MIN_CATCHUP);
+}
+
 /* Counts on without rows; returns the first time that is not missed. */
 static TimestampTz
 pass_missed(Look *look, TimestampTz nominal, TimestampTz horizon, int64 *n, TimestampTz *last)
@@ -439,7 +447,7 @@ pass_missed(Look *look, TimestampTz nominal, TimestampTz horizon, int64 *n, Time
 static TimestampTz
 miss(Look *look, TimestampTz nominal)
 {
-	TimestampTz horizon = look->now - look->row.catchup;
+	TimestampTz horizon = late_limit(look);
 	TimestampTz first;
 	TimestampTz last = nominal;
 	int64		n;
@@ -502,7 +510,7 @@ fire_due(Look *look)
 	{
 		if (is_exhausted(look))
 			nominal = 0;
-		else if (is_before(look, nominal, look->now - look->row.catchup))
+		else if (is_before(look, nominal, late_limit(look)))
 		{
 			nominal = miss(look, nominal);
 			if (look->row.after_finish)

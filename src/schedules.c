@@ -104,7 +104,7 @@ jo_schedules_changed(JoDatabase *database)
 	set_next(database, next);
 }
 
-/* What requests write is announced; what was prepared is seen here. */
+/* What requests write is announced; what was not is seen here. */
 void
 jo_schedules_recheck(JoDatabase *database)
 {

@@ -210,6 +210,19 @@ jo_exclude_until(const JoExclude *exclude, const JoZone *zone, TimestampTz at)
 
 /* ---- words ---- */
 
+/* What matches all minutes is said by its days and hours alone. */
+static const char *
+describe_cron(const JoCron *cron)
+{
+	static const char all[] = "every minute";
+	const char *words = jo_cron_describe(cron);
+
+	if (strncmp(words, all, strlen(all)) != 0 || words[strlen(all)] == '\0')
+		return words;
+	words += strlen(all);
+	return words + strspn(words, ", ");
+}
+
 char *
 jo_exclude_words(const JoExclude *exclude, const JoZone *zone)
 {
@@ -219,10 +232,10 @@ jo_exclude_words(const JoExclude *exclude, const JoZone *zone)
 	switch (exclude->kind)
 	{
 		case JO_EXCLUDE_CRON:
-			appendStringInfoString(&words, jo_cron_describe(&exclude->cron));
+			appendStringInfoString(&words, describe_cron(&exclude->cron));
 			break;
 		case JO_EXCLUDE_RULE:
-			appendStringInfoString(&words, jo_rule_words(exclude->rule));
+			appendStringInfoString(&words, jo_rule_words(exclude->rule, exclude->rule->whole_days));
 			break;
 		case JO_EXCLUDE_DATES:
 			for (int i = 0; i < exclude->n_days && i < MOST_DATES_SAID; i++)

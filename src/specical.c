@@ -59,7 +59,31 @@ has_value(const JoRuleList *list, int value)
 	return list->n == 0;
 }
 
-/* What the text does not say beside days of the year; weekdays have no numbers there. */
+/*
+ * The week of a day and how many its year has: a year's first week is the first with at least
+ * four days in it.
+ */
+static void
+number_week(const JoRule *rule, int64 day, int *week, int *last)
+{
+	int64		fourth = day - (jo_civil_weekday(day) - rule->week_start + 7) % 7 + 3;
+	int			year;
+	int			month;
+	int			number;
+	int64		first;
+	int64		next;
+
+	/* the fourth day of a week is in the year that the week belongs to */
+	jo_civil_from_day(fourth, &year, &month, &number);
+	first = jo_civil_day(year, 1, 4);
+	first -= (jo_civil_weekday(first) - rule->week_start + 7) % 7;
+	next = jo_civil_day(year + 1, 1, 4);
+	next -= (jo_civil_weekday(next) - rule->week_start + 7) % 7;
+	*week = (int) (day - first) / 7 + 1;
+	*last = (int) (next - first) / 7;
+}
+
+/* What the text does not say; weekdays have no numbers beside days of the year. */
 static bool
 passes(const JoRule *rule, int64 day)
 {
@@ -68,7 +92,13 @@ passes(const JoRule *rule, int64 day)
 	int			year;
 	int			month;
 	int			number;
+	int			last;
 
+	if (rule->weeks.n > 0)
+	{
+		number_week(rule, day, &number, &last);
+		return has_value(&rule->weeks, number) || has_value(&rule->weeks, number - last - 1);
+	}
 	if (rule->year_days.n == 0)
 		return true;
 	jo_civil_from_day(day, &year, &month, &number);
@@ -114,6 +144,7 @@ jo_ical_days(const JoRule *rule, int64 from, int64 until, int64 *days, int max)
 	recurrence = icalrecurrencetype_from_string(rule->day_text);
 	recurrence.until = make_date(until);
 	iterator = icalrecur_iterator_new(recurrence, make_date(begin_of_period(rule, from)));
+	/* it refuses days that no month has, and years beyond its calendar: there are none */
 	while (iterator != NULL && n < max)
 	{
 		struct icaltimetype next = icalrecur_iterator_next(iterator);

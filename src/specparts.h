@@ -166,6 +166,11 @@ typedef struct JoRule
 	const char *day_text;		/* what names days, for libical */
 	JoRuleDays	kept;
 
+	/* with BYSETPOS: the days of the period that begins with a day */
+	int64		period;
+	int			n_period_days;
+	int64	   *period_days;
+
 	int			n_exdates;		/* sorted */
 	int64	   *exdates;		/* instants */
 	int			n_exdays;
@@ -196,13 +201,14 @@ extern TimestampTz jo_rule_next(JoRule *rule, TimestampTz after);
 /* The first local time of the rule proper after another; false: none.  A JoLocalNext. */
 extern bool jo_rule_next_local(const void *rule, int64 after, int64 *next);
 
-extern char *jo_rule_words(const JoRule *rule);
+/* Days only: says nothing of the time of day. */
+extern char *jo_rule_words(const JoRule *rule, bool days_only);
 
 /* ---- specical.c: libical ---- */
 
 /*
  * Days of a rule without BYSETPOS from one to another, both included, in order; at most max
- * of them.  Raises only if there is no memory.
+ * of them.
  */
 extern int	jo_ical_days(const JoRule *rule, int64 from, int64 until, int64 *days, int max);
 

@@ -18,6 +18,7 @@
 
 #define SEARCH_DAYS (JO_TIMESPEC_YEARS * 366)
 #define MAX_STEPS 1000000
+#define LONGEST_YEAR 366
 
 #define ALL_60 ((UINT64CONST(1) << 60) - 1)
 #define ALL_24 ((1u << 24) - 1)
@@ -190,20 +191,23 @@ next_chosen(JoRule *rule, int64 after, int64 *next)
 {
 	int64		day = jo_spectime_day(after);
 	int64		end = day + SEARCH_DAYS;
-	int64		days[366];
 
 	while (day < end && next_day(rule, day, &day))
 	{
 		int64		first;
 		int64		last;
-		int			n = 1;
 
 		CHECK_FOR_INTERRUPTS();
 		find_period(rule, day, &first, &last);
-		days[0] = day;
-		if (last > first)
-			n = jo_ical_days(rule, first, last, days, lengthof(days));
-		if (next_of_positions(rule, days, 0, n, after, next))
+		if (last == first)
+		{
+			rule->n_period_days = 1;
+			rule->period_days[0] = day;
+		}
+		else if (rule->n_period_days == 0 || rule->period != first)
+			rule->n_period_days = jo_ical_days(rule, first, last, rule->period_days, LONGEST_YEAR);
+		rule->period = first;
+		if (next_of_positions(rule, rule->period_days, 0, rule->n_period_days, after, next))
 			return true;
 		day = last + 1;
 	}
@@ -403,8 +407,8 @@ append_open_days(StringInfo text, const JoRule *rule, const JoCivil *start, int 
 /*
  * The rule of days alone: as the rule, but without INTERVAL, and in the words that libical
  * reads as the RFC means them.  Days of a smaller frequency are the same days of a month or year
- * (there it knows the last ones), and days of all months are said by naming the months.  With
- * days of the year it loses other parts: they are left to jo_ical_days().
+ * (there it knows the last ones), and days of all months are said by naming the months.  What it
+ * loses or gets wrong is left to jo_ical_days(): BYWEEKNO, and other parts beside BYYEARDAY.
  */
 static char *
 make_day_text(const JoRule *rule, const JoCivil *start)
@@ -423,7 +427,6 @@ make_day_text(const JoRule *rule, const JoCivil *start)
 	append_list(&text, "BYMONTH", &rule->months);
 	if (freq == JO_FREQ_YEARLY && rule->month_days.n > 0 && rule->months.n == 0)
 		appendStringInfoString(&text, ";BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12");
-	append_list(&text, "BYWEEKNO", &rule->weeks);
 	append_list(&text, "BYMONTHDAY", &rule->month_days);
 	append_weekdays(&text, rule);
 	append_open_days(&text, rule, start, weekday);
@@ -445,6 +448,9 @@ settle(JoRule *rule)
 		rule->months.n + rule->weeks.n + rule->year_days.n + rule->month_days.n + rule->n_days == 0;
 	rule->whole_days = rule->freq >= JO_FREQ_DAILY && rule->hours.n + rule->minutes.n + rule->seconds.n == 0;
 	rule->day_text = make_day_text(rule, &start);
+	rule->n_period_days = 0;
+	if (rule->positions.n > 0 && rule->period_days == NULL)
+		rule->period_days = palloc(LONGEST_YEAR * sizeof(int64));
 	rule->kept.from = 0;
 	rule->kept.until = -1;
 }

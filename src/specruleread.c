@@ -14,7 +14,7 @@
 
 #define MAX_TEXT 8192
 #define MAX_COUNT 10000
-#define MAX_INTERVAL 32767		/* libical's */
+#define MAX_INTERVAL 32767
 
 #define RULE_HINT "A rule is the value of an RRULE of RFC 5545, such as \"FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=17\"."
 #define LINES_HINT "The lines may be DTSTART, RRULE, RDATE and EXDATE, as in \"DTSTART;TZID=Europe/Berlin:20270101T090000\"."
@@ -99,13 +99,14 @@ read_number(RuleReader *reader, const Part *part, const char *text, const char *
 	long		number = 0;
 	const char *at = digits;
 
-	for (; *at >= '0' && *at <= '9' && at - digits < 6; at++)
-		number = number * 10 + *at - '0';
+	/* beyond all limits is far enough */
+	for (; *at >= '0' && *at <= '9'; at++)
+		number = Min(number * 10 + *at - '0', 1000000);
 	if (rest != NULL)
 		*rest = at;
-	if (at == digits || (rest == NULL && *at != '\0') || (text != digits && !part->negative))
+	if (at == digits || (rest == NULL && *at != '\0'))
 		refuse(reader, NULL, "%s: \"%s\" is not a number of %s", part->name, jo_words_show(text), describe_range(part));
-	if (number < part->low || number > part->high)
+	if (number < part->low || number > part->high || (text != digits && !part->negative))
 		refuse(reader, NULL, "%s: %s is not in %s", part->name, jo_words_show(text), describe_range(part));
 	return *text == '-' ? (int) -number : (int) number;
 }

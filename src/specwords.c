@@ -64,17 +64,18 @@ add_weekdays(StringInfo words, const JoRule *rule)
 	}
 }
 
-/* A list with one word before it and perhaps one behind. */
+/* "day 13 and the last day": from the beginning first, then from the end. */
 static void
-add_list(StringInfo words, const char *before, const JoRuleList *list, const char *behind)
+add_list(StringInfo words, const JoRuleList *list, const char *unit)
 {
-	if (list->n == 0)
-		return;
-	appendStringInfoString(words, before);
+	int			done = 0;
+
 	for (int i = 0; i < list->n; i++)
-		add_item(words, i, list->n, list->values[i] < 0 ? psprintf("the %s", ordinal(list->values[i])) :
-				 psprintf("%d", list->values[i]));
-	appendStringInfoString(words, behind);
+		if (list->values[i] >= 0)
+			add_item(words, done++, list->n, psprintf("%s %d", unit, list->values[i]));
+	for (int i = 0; i < list->n; i++)
+		if (list->values[i] < 0)
+			add_item(words, done++, list->n, psprintf("the %s %s", ordinal(list->values[i]), unit));
 }
 
 static void
@@ -84,9 +85,23 @@ add_days(StringInfo words, const JoRule *rule)
 
 	jo_civil_from_seconds(rule->start, &start);
 	add_weekdays(words, rule);
-	add_list(words, " on day ", &rule->month_days, " of the month");
-	add_list(words, " on day ", &rule->year_days, " of the year");
-	add_list(words, " in week ", &rule->weeks, "");
+	if (rule->month_days.n > 0)
+	{
+		appendStringInfoString(words, " on ");
+		add_list(words, &rule->month_days, "day");
+		appendStringInfoString(words, rule->months.n == 0 ? " of the month" : "");
+	}
+	if (rule->year_days.n > 0)
+	{
+		appendStringInfoString(words, " on ");
+		add_list(words, &rule->year_days, "day");
+		appendStringInfoString(words, " of the year");
+	}
+	if (rule->weeks.n > 0)
+	{
+		appendStringInfoString(words, " in ");
+		add_list(words, &rule->weeks, "week");
+	}
 	if (rule->n_days + rule->month_days.n + rule->year_days.n == 0)
 	{
 		if (rule->freq == JO_FREQ_WEEKLY || rule->weeks.n > 0)
@@ -144,7 +159,7 @@ add_clock(StringInfo words, const JoRule *rule)
 }
 
 char *
-jo_rule_words(const JoRule *rule)
+jo_rule_words(const JoRule *rule, bool days_only)
 {
 	StringInfoData words;
 
@@ -154,7 +169,8 @@ jo_rule_words(const JoRule *rule)
 	else
 		appendStringInfo(&words, "every %d %ss", rule->interval, units[rule->freq]);
 	add_days(&words, rule);
-	add_clock(&words, rule);
+	if (!days_only)
+		add_clock(&words, rule);
 	if (rule->positions.n > 0)
 	{
 		appendStringInfoString(&words, ", only the ");
@@ -183,7 +199,7 @@ add_every(StringInfo words, const JoEvery *every, const JoZone *zone)
 	const char *from = jo_spectime_words(jo_spectime_shown(zone, every->from));
 
 	if (every->finish)
-		appendStringInfo(words, "%s after the end of the run before, first at %s", jo_every_words(every, false), from);
+		appendStringInfo(words, "%s after the end of the run before, first on %s", jo_every_words(every, false), from);
 	else
 		appendStringInfo(words, "every %s, counted from %s", jo_every_words(every, true), from);
 }
@@ -213,7 +229,7 @@ add_entry(StringInfo words, const JoSpecEntry *entry, const JoZone *zone)
 			add_at(words, entry, zone);
 			break;
 		case JO_SPEC_RULE:
-			appendStringInfoString(words, jo_rule_words(entry->rule));
+			appendStringInfoString(words, jo_rule_words(entry->rule, false));
 			if (entry->rule->zone != zone)
 				appendStringInfo(words, " in %s", jo_zone_name(entry->rule->zone));
 			break;
@@ -224,6 +240,7 @@ char *
 jo_timespec_describe(JoTimeSpec *spec)
 {
 	StringInfoData words;
+	bool		begun;
 
 	initStringInfo(&words);
 	for (int i = 0; i < spec->n_entries; i++)
@@ -234,10 +251,13 @@ jo_timespec_describe(JoTimeSpec *spec)
 	appendStringInfo(&words, " (%s)", jo_zone_name(spec->zone));
 	for (int i = 0; i < spec->n_excludes; i++)
 		appendStringInfo(&words, "%s %s", i > 0 ? ", nor" : ", but not", jo_exclude_words(&spec->excludes[i], spec->zone));
-	if (spec->starts_at != DT_NOBEGIN)
+	/* an interval has said it already */
+	begun = spec->starts_at == DT_NOBEGIN ||
+		(spec->n_entries == 1 && spec->entries[0].kind == JO_SPEC_EVERY && spec->entries[0].every.from == spec->starts_at);
+	if (!begun)
 		appendStringInfo(&words, "; from %s", jo_spectime_words(jo_spectime_shown(spec->zone, spec->starts_at)));
 	if (spec->ends_at != DT_NOEND)
-		appendStringInfo(&words, "%s until %s", spec->starts_at != DT_NOBEGIN ? "" : ";",
+		appendStringInfo(&words, "%s until %s", begun ? ";" : "",
 						 jo_spectime_words(jo_spectime_shown(spec->zone, spec->ends_at)));
 	if (spec->jitter > 0)
 	{

@@ -138,7 +138,8 @@ DECLARE
 BEGIN
 	SELECT c.jobid INTO v_jobid
 	FROM joborch_internal.cron_job c JOIN joborch_internal.schedule s ON s.schedule_id = c.schedule_id
-	WHERE c.jobname = p_job_name AND s.owner = joborch_internal.caller() AND s.dropped_at IS NULL;
+	WHERE c.jobname = p_job_name AND s.owner = joborch_internal.caller() AND s.dropped_at IS NULL
+	FOR UPDATE OF c;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'internal_error',

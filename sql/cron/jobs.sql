@@ -67,7 +67,7 @@ BEGIN
 END
 $$;
 
--- Of a row that is locked until the end of the transaction: job and schedule.
+-- Its schedule, with the job locked until the end of the transaction; NULL when it is gone.
 CREATE FUNCTION joborch_internal.lock_cron_job(p_jobid bigint) RETURNS joborch_internal.schedule
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -89,7 +89,6 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_job joborch_internal.cron_job;
 BEGIN
-	PERFORM joborch_internal.forget_dropped_cron_jobs();
 	v_job.jobid := coalesce(p_jobid, nextval('cron.jobid_seq'));
 	v_job.schedule := p_schedule;
 	v_job.command := p_command;
@@ -97,6 +96,7 @@ BEGIN
 	v_job.nodeport := coalesce(p_nodeport, current_setting('port')::integer);
 	v_job.username := pg_get_userbyid(p_owner);
 	v_job.jobname := p_jobname;
+	PERFORM joborch_internal.forget_dropped_cron_job(v_job.jobid, p_jobname, v_job.username);
 	PERFORM FROM joborch_internal.cron_job c WHERE c.jobid = v_job.jobid;
 	IF FOUND THEN
 		PERFORM joborch_internal.refuse_cron_duplicate('job_pkey', format('Key (jobid)=(%s) already exists.', v_job.jobid));
@@ -177,9 +177,9 @@ DECLARE
 BEGIN
 	-- two that make it in the same moment
 	PERFORM pg_advisory_xact_lock(hashtextextended('joborch_cron ' || p_owner || ' ' || p_jobname, 0));
-	PERFORM joborch_internal.forget_dropped_cron_jobs();
+	PERFORM joborch_internal.forget_dropped_cron_job(NULL, p_jobname, pg_get_userbyid(p_owner));
 	SELECT c.jobid INTO v_jobid FROM joborch_internal.cron_job c
-	WHERE c.jobname = p_jobname AND c.username = pg_get_userbyid(p_owner);
+	WHERE c.jobname = p_jobname AND c.username = pg_get_userbyid(p_owner) FOR UPDATE;
 	IF NOT FOUND THEN
 		RETURN joborch_internal.add_cron_job(NULL, p_schedule, p_command, NULL, NULL, p_owner, p_active, p_jobname);
 	END IF;

@@ -112,6 +112,8 @@ BEGIN
 		NEW.database := current_database();
 		NEW.active := coalesce(NEW.active, true);
 		RETURN NEW;
+	ELSIF (joborch_internal.lock_cron_job(OLD.jobid)).schedule_id IS NULL THEN
+		RETURN NULL;	-- another one has removed it meanwhile
 	ELSIF TG_OP = 'UPDATE' THEN
 		PERFORM joborch_internal.update_cron_row(OLD, NEW);
 		RETURN NEW;

@@ -54,12 +54,14 @@ LANGUAGE sql STABLE AS $$
 	END
 $$;
 
--- Rows of jobs whose schedules somebody dropped by unschedule() of joborch.
-CREATE FUNCTION joborch_internal.forget_dropped_cron_jobs() RETURNS void
+-- The row of a job with that id, or that name and role, whose schedule joborch.unschedule() has
+-- dropped.
+CREATE FUNCTION joborch_internal.forget_dropped_cron_job(p_jobid bigint, p_jobname text, p_username text) RETURNS void
 LANGUAGE sql VOLATILE AS $$
 	DELETE FROM joborch_internal.cron_job c
 	USING joborch_internal.schedule s
-	WHERE s.schedule_id = c.schedule_id AND s.dropped_at IS NOT NULL
+	WHERE (c.jobid = p_jobid OR (c.jobname = p_jobname AND c.username = p_username))
+		AND s.schedule_id = c.schedule_id AND s.dropped_at IS NOT NULL
 $$;
 
 -- A schedule for a row of cron.job, of which username is checked.

@@ -38,7 +38,7 @@ BEGIN
 	ELSIF p_row ->> 'nodename' NOT IN ('', 'localhost', '127.0.0.1', '::1') AND p_row ->> 'nodename' !~ '^/'
 		AND p_row ->> 'nodename' IS DISTINCT FROM current_setting('cron.host', true) THEN
 		RETURN format('it runs on node "%s"', p_row ->> 'nodename');
-	ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_row ->> 'username') THEN
+	ELSIF to_regrole(quote_ident(p_row ->> 'username')) IS NULL THEN
 		RETURN format('role "%s" does not exist', p_row ->> 'username');
 	ELSIF EXISTS (SELECT FROM joborch_internal.cron_job c
 		WHERE c.jobname = p_row ->> 'jobname' AND c.username = p_row ->> 'username') THEN
@@ -138,13 +138,13 @@ DECLARE
 	v_history bigint;
 BEGIN
 	PERFORM joborch_internal.require_pg_cron();
-	PERFORM joborch_internal.forget_dropped_cron_jobs();
 	FOR v_row IN EXECUTE 'SELECT to_jsonb(j) FROM cron.job j ORDER BY j.jobid' LOOP
 		jobid := (v_row ->> 'jobid')::bigint;
 		jobname := v_row ->> 'jobname';
 		username := v_row ->> 'username';
 		cron := v_row ->> 'schedule';
 		what_next := NULL;
+		PERFORM joborch_internal.forget_dropped_cron_job(jobid, jobname, username);
 		reason := NULL;
 		SELECT s.name, NOT s.paused, s.timezone INTO schedule, active, timezone
 		FROM joborch_internal.cron_job c JOIN joborch_internal.schedule s ON s.schedule_id = c.schedule_id

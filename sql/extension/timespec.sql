@@ -52,31 +52,31 @@ IS 'what schedule() would take, in plain words';
 -- ---- of a schedule that is there ----
 
 -- Its name or id; text that begins with { or [ is a spec.
-CREATE FUNCTION joborch_internal.spec_of_text(p_schedule text, p_created timestamptz) RETURNS jsonb
+CREATE FUNCTION joborch_internal.spec_of_text(p_name text, p_created timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-	SELECT CASE WHEN p_schedule ~ '^\s*[[{]' THEN joborch_internal.spec_at(jsonb_build_object('specs', p_schedule::jsonb), p_created)
-		ELSE (joborch_internal.find_schedule(p_schedule)).spec END
+	SELECT CASE WHEN p_name ~ '^\s*[[{]' THEN joborch_internal.spec_at(jsonb_build_object('specs', p_name::jsonb), p_created)
+		ELSE (joborch_internal.find_schedule(p_name)).spec END
 $$;
 
-CREATE FUNCTION joborch_internal.next_fires(p_schedule text, p_n integer, p_after timestamptz)
+CREATE FUNCTION joborch_internal.next_fires(p_name text, p_n integer, p_after timestamptz)
 RETURNS TABLE (fire_at timestamptz, local_time text)
 LANGUAGE sql STABLE AS $$
 	SELECT f.fire_at, f.local_time
-	FROM joborch_internal.spec_fires(joborch_internal.spec_of_text(p_schedule, coalesce(p_after, joborch_internal.now())),
+	FROM joborch_internal.spec_fires(joborch_internal.spec_of_text(p_name, coalesce(p_after, joborch_internal.now())),
 		coalesce(p_n, 5), coalesce(p_after, joborch_internal.now())) AS f
 $$;
 
-CREATE FUNCTION joborch.next_fires(schedule text, n integer DEFAULT 5, after timestamptz DEFAULT now())
+CREATE FUNCTION joborch.next_fires(name text, n integer DEFAULT 5, after timestamptz DEFAULT now())
 RETURNS TABLE (fire_at timestamptz, local_time text)
 LANGUAGE C STABLE STRICT ROWS 5 COST 1000 AS 'MODULE_PATHNAME', 'joborch_call';
 COMMENT ON FUNCTION joborch.next_fires(text, integer, timestamptz)
 IS 'the next times of a schedule, without jitter, whether it is paused or not';
 
-CREATE FUNCTION joborch_internal.describe_schedule(p_schedule text) RETURNS text
+CREATE FUNCTION joborch_internal.describe_schedule(p_name text) RETURNS text
 LANGUAGE sql STABLE AS $$
-	SELECT joborch_internal.schedule_words(joborch_internal.spec_of_text(p_schedule, joborch_internal.now()))
+	SELECT joborch_internal.schedule_words(joborch_internal.spec_of_text(p_name, joborch_internal.now()))
 $$;
 
-CREATE FUNCTION joborch.describe_schedule(schedule text) RETURNS text
+CREATE FUNCTION joborch.describe_schedule(name text) RETURNS text
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'joborch_call';
 COMMENT ON FUNCTION joborch.describe_schedule(text) IS 'when a schedule fires, in plain words';

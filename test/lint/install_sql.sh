@@ -2,7 +2,7 @@
 # The install script gives nobody a way in: it creates, never replaces; no function
 # runs with its owner's rights; each body in SQL that users can call knows its
 # search_path (those of joborch_internal are called by rights.c, which pins it).
-for file in sql/extension/*.sql sql/upgrade/*.sql; do
+for file in sql/extension/*.sql sql/cron/*.sql sql/upgrade/*.sql; do
   [ -e "$file" ] || continue
   sed 's/--.*//' "$file" | grep -niE 'security[[:space:]]+definer|\bor[[:space:]]+replace\b|if[[:space:]]+not[[:space:]]+exists' |
     sed "s|^|$file:|" | grep . && bad=1
@@ -28,6 +28,8 @@ awk '
   END { exit bad }' sql/extension/*.sql || bad=1
 
 # Each file is in ORDER once, each name of ORDER is a file.
-diff <(sed 's/#.*//' sql/extension/ORDER | tr -s ' \t' '\n' | grep . | sort) <(ls sql/extension | grep '\.sql$' | sort) |
-  sed -n 's/^< \(.*\)/\1: in sql\/extension\/ORDER, but no file (or twice)/p; s/^> \(.*\)/sql\/extension\/\1: not in ORDER/p' | grep . && bad=1
+for directory in sql/extension sql/cron; do
+  diff <(sed 's/#.*//' "$directory/ORDER" | tr -s ' \t' '\n' | grep . | sort) <(ls "$directory" | grep '\.sql$' | sort) |
+    sed -n "s|^< \(.*\)|\1: in $directory/ORDER, but no file (or twice)|p; s|^> \(.*\)|$directory/\1: not in ORDER|p" | grep . && bad=1
+done
 exit "${bad:-0}"

@@ -102,7 +102,8 @@ cron.host = '@{[ $node->host ]}'
         SELECT cron.schedule('nightly', '30 3 1 1 6', $$DELETE FROM pg_temp.events WHERE event_time < now() - interval '1 week'$$);
         SELECT cron.schedule_in_database('not now', '0 4 1 1 *', 'SELECT 1', 'postgres', 'somebody', false);
         SELECT cron.schedule_in_database('far', '0 4 1 1 *', 'SELECT ''x''', 'elsewhere');
-        SELECT cron.schedule('seconds first?', '0 0 4 1 1 *', 'SELECT 1');
+        INSERT INTO cron.job (schedule, command, nodename, nodeport, database, username, jobname)
+        VALUES ('0 0 4 1 1 *', 'SELECT 1', 'localhost', 5432, 'postgres', 'postgres', 'seconds first?');
         SELECT cron.schedule('block', '0 4 1 1 *', 'BEGIN; SELECT 1; COMMIT');
         INSERT INTO cron.job (schedule, command, nodename, nodeport, database, username, jobname)
         VALUES ('0 4 1 1 *', 'SELECT 1', '', 5432, 'postgres', 'gone', 'of a role that goes');
@@ -232,9 +233,30 @@ $node->safe_psql('postgres', "UPDATE cron.job SET active = true WHERE jobname = 
 wait_until($node, 'postgres', "SELECT count(*) > $ticks FROM ticks");
 $node->safe_psql('postgres', 'DELETE FROM cron.job');
 
+# a role that cannot run jobs: the times are failed, with the reason, and can be deleted
+$node->safe_psql('postgres', q{
+    SET ROLE somebody;
+    SELECT cron.schedule('locked out', '1 second', 'SELECT 1');
+    RESET ROLE;
+    ALTER ROLE somebody NOLOGIN});
+my $refused = "cron.job_run_details d WHERE d.username = 'somebody' AND d.status = 'failed' AND d.runid < 0"
+  . " AND d.return_message LIKE 'ERROR:%not permitted to log in%' AND d.end_time IS NOT NULL";
+wait_until($node, 'postgres', "SELECT count(*) > 0 FROM $refused");
+$node->safe_psql('postgres', "ALTER ROLE somebody LOGIN; DELETE FROM cron.job");
+like(value_of($node, 'postgres', "WITH d AS (DELETE FROM cron.job_run_details WHERE runid < 0 RETURNING 1) SELECT count(*) FROM d"),
+    qr/^[1-9]/, 'rows of times that were refused can be deleted');
+is(value_of($node, 'postgres', "SELECT count(*) FROM $refused"), 0, 'and are gone');
+
+# at the start of the server, once
+$node->safe_psql('postgres', q{SELECT cron.schedule('boot', '@reboot', $$INSERT INTO ticks (name) VALUES ('boot')$$)});
+is(value_of($node, 'postgres', "SELECT count(*) FROM ticks WHERE name = 'boot'"), 0, 'not when it is scheduled');
+
 # superusers may be kept from it
 $node->append_conf('postgresql.conf', "cron.enable_superuser_jobs = off\n");
 $node->restart;
+wait_until($node, 'postgres', "SELECT count(*) > 0 FROM ticks WHERE name = 'boot'");
+all_runs_final($node, 'postgres');
+is(value_of($node, 'postgres', "SELECT count(*) FROM ticks WHERE name = 'boot'"), 1, '\@reboot');
 like(refusal("SELECT cron.schedule('0 1 1 1 *', 'SELECT 1')"), qr/42501: cannot schedule jobs as superuser/, 'cron.enable_superuser_jobs');
 is(value_of($node, 'postgres', "SET ROLE somebody; SELECT cron.schedule('0 1 1 1 *', 'SELECT 1') > 0"), 't', 'is about superusers');
 is(value_of($node, 'postgres', 'SHOW cron.database_name'), 'postgres', 'the database is this one');
