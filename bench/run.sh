@@ -1,7 +1,7 @@
 #!/bin/bash
 # The measures, as one table: bench/run.sh [measure ...]
 #
-#   one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle http cron
+#   one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle http cron schedule
 #
 # SCALE=10 makes every size a tenth.  All run on a private server with default
 # settings but for memory (bench.conf).  The floor is pgbench's single-row INSERT
@@ -10,8 +10,9 @@
 
 . "$(dirname "$0")/../scripts/common.sh"
 . "$(dirname "$0")/http.sh"
+. "$(dirname "$0")/schedule.sh"
 
-all="one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle http cron"
+all="one-step insert-step chain fan items latency signal large old-snapshot history backlog wal cpu memory idle http cron schedule"
 chosen=${*:-$all}
 scale=${SCALE:-1}
 floor_seconds=4

@@ -174,3 +174,4 @@ WHERE detail ->> 'schedule_id' = :'nightly' ORDER BY event_id;
 SELECT joborch.unschedule(name) FROM joborch.job_schedules;
 RESET ROLE;
 SELECT * FROM joborch.check();
+DROP ROLE schedules_owner, schedules_other;
