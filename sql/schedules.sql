@@ -21,7 +21,7 @@ SELECT joborch.schedule('fridays', 'sched_report', rrule => 'FREQ=MONTHLY;BYDAY=
   exclude => '[{"from": "2200-07-01", "to": "2200-08-15"}]', starts_at => '2200-01-01', ends_at => '2200-12-31 12:00') > 0 AS made;
 SELECT joborch.schedule('several', 'sched_report', specs => '[{"cron": "0 9 * * 1-5"}, {"cron": "0 12 * * 6,0"}]') > 0 AS made;
 SELECT joborch.schedule_sql('vacuum', '0 4 * * 0', 'SELECT 1', timezone => 'America/New_York') > 0 AS made;
-SELECT name, job, sql, regexp_replace("when", 'counted from .* \(', 'counted from T (') AS "when", state, max_runs, pause_after_failures, overlap, catchup, timezone, jitter, priority, owner
+SELECT name, job, sql, regexp_replace(times, 'counted from .* \(', 'counted from T (') AS times, state, max_runs, pause_after_failures, overlap, catchup, timezone, jitter, priority, owner
 FROM joborch.job_schedules ORDER BY name;
 SELECT name, starts_at, ends_at, exclude, specs, input, tags, metadata, description, created_by FROM joborch.job_schedules
 WHERE name IN ('nightly', 'fridays', 'several') ORDER BY name;
@@ -32,14 +32,14 @@ SELECT count(*) BETWEEN 95 AND 97 AS times, bool_and(fire_at - nominal_at BETWEE
 
 -- ---- made again: what is not given goes back to its default ----
 SELECT joborch.schedule('nightly', 'sched_report', cron => '0 5 * * *') = :nightly AS same;
-SELECT "when", input, tags, max_runs, priority, timezone FROM joborch.job_schedules WHERE name = 'nightly';
+SELECT times, input, tags, max_runs, priority, timezone FROM joborch.job_schedules WHERE name = 'nightly';
 
 -- ---- changed: what is not given stays ----
 SELECT joborch.alter_schedule('nightly', timezone => 'Asia/Kolkata', input => '{"n": 9}', max_runs => 5, ends_at => '2300-01-01');
 SELECT joborch.alter_schedule('nightly', new_name => 'nightly 2', overlap => 'allow_all', cron => '15 5 * * *', priority => 'low');
-SELECT name, "when", input, max_runs, overlap, priority, ends_at FROM joborch.job_schedules WHERE schedule_id = :nightly;
+SELECT name, times, input, max_runs, overlap, priority, ends_at FROM joborch.job_schedules WHERE schedule_id = :nightly;
 SELECT joborch.alter_schedule('nightly 2', unset => '{max_runs,ends_at,priority}');
-SELECT name, "when", max_runs, priority, ends_at, timezone FROM joborch.job_schedules WHERE schedule_id = :nightly;
+SELECT name, times, max_runs, priority, ends_at, timezone FROM joborch.job_schedules WHERE schedule_id = :nightly;
 SELECT joborch.alter_schedule('nightly 2', active => false);
 SELECT state, next_fire_at FROM joborch.job_schedules WHERE schedule_id = :nightly;
 SELECT joborch.alter_schedule('nightly 2', active => true, sql => 'SELECT 2');
@@ -160,7 +160,7 @@ SELECT joborch.create_job('sched_visual', '{
     {"id": "s", "type": "flow.start"},
     {"id": "a", "type": "data.transform", "data": {"transformation": "{{ input }}"}}],
   "edges": [{"source": "t", "target": "s"}, {"source": "u", "target": "s"}, {"source": "v", "target": "s"}, {"source": "f", "target": "s"}, {"source": "m", "target": "s"}, {"source": "s", "target": "a"}]}') > 0 AS made;
-SELECT name, regexp_replace("when", 'counted from .* \(', 'counted from T (') AS "when", state, paused_reason, description FROM joborch.job_schedules WHERE job = 'sched_visual' ORDER BY name;
+SELECT name, regexp_replace(times, 'counted from .* \(', 'counted from T (') AS times, state, paused_reason, description FROM joborch.job_schedules WHERE job = 'sched_visual' ORDER BY name;
 
 -- ---- removed: what it did stays ----
 SELECT joborch.unschedule('nightly');

@@ -9,7 +9,7 @@ SELECT
 	j.name AS job,
 	CASE WHEN s.job_id IS NULL THEN v.definition #>> '{steps,0,sql}' END AS sql,
 	s.description,
-	joborch_internal.schedule_words(s.spec) AS "when",
+	joborch_internal.schedule_words(s.spec) AS times,
 	CASE
 		WHEN s.paused THEN 'paused'
 		WHEN t.next_fire IS NULL AND s.max_runs IS NOT NULL AND t.fired >= s.max_runs THEN 'finished'
@@ -60,7 +60,7 @@ WHERE s.dropped_at IS NULL AND joborch.visible(s.owner, s.tenant);
 
 COMMENT ON VIEW joborch.job_schedules IS 'one row per schedule that you may see: when it fires, its state, its last run';
 COMMENT ON COLUMN joborch.job_schedules.sql IS 'of schedule_sql(): the SQL text';
-COMMENT ON COLUMN joborch.job_schedules."when" IS 'the times in plain words';
+COMMENT ON COLUMN joborch.job_schedules.times IS 'the times in plain words';
 COMMENT ON COLUMN joborch.job_schedules.state IS 'active; paused; running (it counts from the end of its run); finished (no time is left)';
 COMMENT ON COLUMN joborch.job_schedules.paused_reason IS 'why it is paused: what pause_schedule() was given, or what joborch found';
 COMMENT ON COLUMN joborch.job_schedules.next_fire_at IS 'when it fires next, with jitter';
