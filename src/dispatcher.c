@@ -212,7 +212,6 @@ serve_controls(void)
 	leave_if_copy();
 	jo_controls_serve(database);
 	jo_timers_recheck(database);
-	jo_schedules_recheck(database);
 }
 
 static long

@@ -575,7 +575,7 @@ write_all(Look *look, int *written)
 		jo_store_update_fire(&look->changes[i]);
 	*written += 2 * look->nstarts + look->nfires + look->nchanges + 1;
 	if (look->pause != NULL)
-		jo_schedule_pause(look->row.schedule_id, look->pause);
+		(void) jo_schedule_pause(look->row.schedule_id, look->pause);	/* its state is ours */
 }
 
 bool
@@ -600,20 +600,24 @@ jo_schedule_look(JoScheduleState *state, TimestampTz now, int *written)
 	return true;
 }
 
-void
+bool
 jo_schedule_pause(int64 schedule_id, const char *reason)
 {
 	Oid			types[] = {INT8OID, TEXTOID};
 	Datum		values[] = {Int64GetDatum(schedule_id), CStringGetTextDatum(reason)};
 	JoRights	rights;
+	bool		isnull;
+	bool		done;
 
 	CommandCounterIncrement();
 	jo_rights_raise(&rights);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	(void) SPI_execute_with_args("SELECT joborch_internal.pause_by_itself($1, $2)", 2, types, values, NULL, false, 1);
+	done = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
 	PopActiveSnapshot();
 	jo_rights_restore(&rights);
 	CommandCounterIncrement();
+	return done;
 }

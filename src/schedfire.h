@@ -20,8 +20,8 @@ extern bool jo_schedule_look(JoScheduleState *state, TimestampTz now, int *writt
 /* May an error be no more in a second (memory, disk, a conflict), and says nothing of the schedule? */
 extern bool jo_schedule_may_pass(int sqlstate);
 
-/* Pauses a schedule, by SQL, so that its owner sees why.  state is read anew. */
-extern void jo_schedule_pause(int64 schedule_id, const char *reason);
+/* Pauses a schedule, by SQL, so that its owner sees why.  False, without waiting: somebody has it. */
+extern bool jo_schedule_pause(int64 schedule_id, const char *reason);
 
 /*
  * Fills in rows of a run of this schedule, all but ids and time, and checks what start()

@@ -25,7 +25,6 @@
 #define BATCH 200
 #define MAX_BATCHES 5			/* then the executors get what there is */
 #define MAX_WRITTEN 5000		/* rows of a batch; then it ends early */
-#define RECHECK (10 * USECS_PER_SEC)	/* at most so often all of them are looked at */
 #define LOCKED (50 * INT64CONST(1000))	/* one that somebody holds is tried again after so long */
 
 static JoScheduleKey low;
@@ -102,19 +101,6 @@ jo_schedules_changed(JoDatabase *database)
 	next = jo_store_next_schedule(&low);
 	jo_txn_commit();
 	set_next(database, next);
-}
-
-/* What requests write is announced; what was not is seen here. */
-void
-jo_schedules_recheck(JoDatabase *database)
-{
-	static TimestampTz last = 0;
-	TimestampTz now = jo_clock_now();
-
-	if (now >= last && now - last < RECHECK)
-		return;
-	last = now;
-	jo_schedules_changed(database);
 }
 
 TimestampTz
@@ -218,7 +204,8 @@ look_alone(int64 schedule_id, TimestampTz now, MemoryContext context)
 	if (jo_schedule_may_pass(error->sqlerrcode))
 		ReThrowError(error);
 	jo_txn_begin();
-	jo_schedule_pause(schedule_id, psprintf("it could not be looked at: %s", error->message));
+	if (!jo_schedule_pause(schedule_id, psprintf("it could not be looked at: %s", error->message)))
+		ReThrowError(error);
 	commit_batch();
 }
 

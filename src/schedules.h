@@ -13,11 +13,8 @@ extern void jo_schedules_begin(JoDatabase *database);
 /* Fires what is due by now. */
 extern void jo_schedules_fire(JoDatabase *database, TimestampTz now);
 
-/* Looks at all of them again: after an error, or when somebody may have not told. */
+/* Looks at all of them again: what COMMIT PREPARED committed is announced by nobody. */
 extern void jo_schedules_changed(JoDatabase *database);
-
-/* The same, if it is some time since. */
-extern void jo_schedules_recheck(JoDatabase *database);
 
 /* When there is something to do next; 0: nothing. */
 extern TimestampTz jo_schedules_next(const JoDatabase *database);

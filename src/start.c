@@ -63,9 +63,8 @@ is_id(const char *job, int64 *id)
 	return true;
 }
 
-/* A dropped job keeps its row for its history, but not its name. */
-static bool
-is_dropped(const JoJobRow *row)
+bool
+jo_start_is_dropped(const JoJobRow *row)
 {
 	JoJobRow	named;
 
@@ -81,7 +80,7 @@ jo_start_find_job(const char *job, JoStartJob *found)
 	bool		exists;
 
 	MemSet(found, 0, sizeof(JoStartJob));
-	exists = is_id(job, &id) ? jo_store_job(id, jo_store_latest(), &row) && !is_dropped(&row) :
+	exists = is_id(job, &id) ? jo_store_job(id, jo_store_latest(), &row) && !jo_start_is_dropped(&row) :
 		jo_store_job_by_name(job, jo_store_latest(), &row);
 	if (!exists || !jo_rights_may_see(row.owner, row.tenant))
 		ereport(ERROR,

@@ -90,6 +90,9 @@ extern void jo_start_look_at_dependencies(JoDependencies *depends, JoLiveRow *li
 /* The rows of runs' dependencies and of their batch; SQL through SPI, with raised rights. */
 extern void jo_start_note(const JoStartOptions *options, const int64 *run_ids, int n);
 
+/* A dropped job keeps its row for its history, but not its name. */
+extern bool jo_start_is_dropped(const JoJobRow *row);
+
 /* Priority of a word (low, medium, ...); raises on another. */
 extern int	jo_start_priority(const char *word);
 

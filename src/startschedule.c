@@ -16,16 +16,6 @@
 #include "startschedule.h"
 #include "utils/builtins.h"
 
-/* A dropped job keeps its row for its history, but not its name. */
-static bool
-is_dropped(const JoJobRow *job)
-{
-	JoJobRow	named;
-
-	return !job->active &&
-		!(jo_store_job_by_name(job->name, jo_store_latest(), &named) && named.job_id == job->job_id);
-}
-
 static void
 find_job(const JoScheduleRow *row, JoStartJob *found)
 {
@@ -40,7 +30,7 @@ find_job(const JoScheduleRow *row, JoStartJob *found)
 		found->tenant = row->tenant;
 		return;
 	}
-	if (!jo_store_job(row->job_id, jo_store_latest(), &job) || is_dropped(&job))
+	if (!jo_store_job(row->job_id, jo_store_latest(), &job) || jo_start_is_dropped(&job))
 		ereport(ERROR,
 				(errcode(ERRCODE_JO_JOB_NOT_FOUND),
 				 errmsg("the job of schedule \"%s\" was dropped", row->name),

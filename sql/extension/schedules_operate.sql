@@ -175,12 +175,17 @@ CREATE FUNCTION joborch.pause_schedule(name text, reason text DEFAULT NULL) RETU
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'joborch_call';
 COMMENT ON FUNCTION joborch.pause_schedule(text, text) IS 'keeps a schedule from firing until resume_schedule(); runs that it started go on';
 
--- By the dispatcher: too many failures, or an error of the schedule itself.
-CREATE FUNCTION joborch_internal.pause_by_itself(p_schedule_id bigint, p_reason text) RETURNS void
+-- By the dispatcher, which waits for nobody: too many failures, or an error of the schedule
+-- itself.  False: somebody has it.
+CREATE FUNCTION joborch_internal.pause_by_itself(p_schedule_id bigint, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_schedule joborch_internal.schedule;
 BEGIN
+	PERFORM FROM joborch_internal.schedule_state t WHERE t.schedule_id = p_schedule_id FOR UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
 	SELECT s.* INTO v_schedule FROM joborch_internal.schedule s
 	WHERE s.schedule_id = p_schedule_id AND s.dropped_at IS NULL AND NOT s.paused;
 	IF FOUND THEN
@@ -189,6 +194,7 @@ BEGIN
 		VALUES ('schedule_paused', v_schedule.job_id, 'joborch', p_reason,
 			jsonb_build_object('schedule', v_schedule.name, 'schedule_id', p_schedule_id));
 	END IF;
+	RETURN true;
 END
 $$;
 
