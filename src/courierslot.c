@@ -196,7 +196,8 @@ jo_courier_start(JoDatabase *database, TimestampTz now)
 	LWLockRelease(jo_shared->lock);
 	if (!needed)
 		return -1;
-	if (now < database->courier_after)
+	/* one that is further ahead was set before the clock went back */
+	if (now < database->courier_after && database->courier_after - now <= PAUSE_USEC)
 		return TimestampDifferenceMilliseconds(now, database->courier_after);
 	if (handle != NULL)
 		pfree(handle);

@@ -523,7 +523,7 @@ static void
 note_stillborn(JoSlot *slot)
 {
 	if (slot->steps_done == 0 && slot->task.run == NULL && !slot->quit)
-		slot->class->start_after = jo_clock_now() + USECS_PER_SEC;
+		slot->class->start_after = jo_clock_now() + JO_CLASS_PAUSE_USEC;
 }
 
 /* Before the step can run again, which may need a mark of its own. */

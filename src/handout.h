@@ -21,6 +21,12 @@ typedef struct JoWakeList
 extern void jo_wake_add(JoWakeList *wakes, Latch *latch);
 extern void jo_wake_all(JoWakeList *wakes);
 
+#define JO_CLASS_PAUSE_USEC USECS_PER_SEC	/* the longest time that start_after is ahead */
+
+/* Is it too early for another executor?  A clock that was set back does not make it so. */
+#define jo_class_pauses(class, now) \
+	((class)->start_after > (now) && (class)->start_after - (now) <= JO_CLASS_PAUSE_USEC)
+
 /* The list of a (database, role); NULL when all are taken. */
 extern JoClass *jo_class_enter(Oid dboid, Oid role);
 extern JoClass *jo_class_find(Oid dboid, Oid role);

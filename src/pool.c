@@ -23,7 +23,6 @@
 #include "worker.h"
 
 #define LONG_STEP_USEC 2000
-#define NO_SLOT_PAUSE_USEC USECS_PER_SEC
 #define COMING_USEC (10 * USECS_PER_SEC)	/* a process that did not come by then never will */
 
 /* The processes that this dispatcher started, by slot. */
@@ -60,7 +59,7 @@ wanted(const JoClass *class, TimestampTz now)
 {
 	int			starting = 0;
 
-	if (class->ready == 0 || class->idle != NULL || class->start_after > now ||
+	if (class->ready == 0 || class->idle != NULL || jo_class_pauses(class, now) ||
 		class->role == JO_COURIER_ROLE)
 		return 0;
 	for (int i = 0; i < jo_shared->nslots; i++)
@@ -132,7 +131,7 @@ start_one(JoDatabase *database, JoClass *class, TimestampTz now)
 	}
 	LWLockAcquire(jo_shared->lock, LW_EXCLUSIVE);
 	jo_slot_unreserve(slot);
-	class->start_after = now + NO_SLOT_PAUSE_USEC;
+	class->start_after = now + JO_CLASS_PAUSE_USEC;
 	database->no_worker_slot = true;
 	LWLockRelease(jo_shared->lock);
 	log_no_worker_slot(now);
@@ -200,7 +199,7 @@ jo_pool_grow(JoDatabase *database, TimestampTz now)
 		if (class->dboid != database->dboid || class->role == JO_COURIER_ROLE)
 			continue;
 		grow_class(database, class, now);
-		if (class->ready > 0 && class->start_after <= now)
+		if (class->ready > 0 && !jo_class_pauses(class, now))
 			waiting = true;
 	}
 	/* while it is set, nobody wakes us for steps that wait */

@@ -39,7 +39,7 @@ is_starving(const JoClass *class, TimestampTz now)
 	const JoDatabase *database;
 
 	if (class->starving_since == 0 || class->nslots > 0 || class->ready == 0 ||
-		class->start_after > now)
+		jo_class_pauses(class, now))
 		return false;
 	database = jo_shmem_database(class->dboid);
 	return database != NULL && database->state == JO_DATABASE_RUNNING && database->dispatcher != NULL;
