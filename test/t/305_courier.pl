@@ -148,7 +148,7 @@ wait_for_requests('/stall?race', 1);
 ends_soon($run, undef, 'completed', 'a race');
 is(steps_of($run), 'never cancelled, soon completed, first completed', 'breaks off who lost it');
 
-$run = start_run([ http_step('s', '', url => '{{ item }}', foreach => { items => [ map { $server->url($_) } qw(/bad /later/0.2 /later/0.3 /answer) ], max_parallel => 3 }) ]);
+$run = start_run([ http_step('s', '', url => '{{ item }}', foreach => { items => [ map { $server->url($_) } qw(/bad /later/3 /later/3.1 /answer) ], max_parallel => 3 }) ]);
 is(wait_for_run($node, 'postgres', $run), 'failed', 'items that stop at an error');
 is(steps_of($run), 's failed, s[0] failed, s[1] completed, s[2] completed', 'after those under way');
 
