@@ -31,6 +31,8 @@
 #define BATCH 256				/* steps in one transaction */
 #define MAX_HELD 8192			/* steps that wait at gates; then no more are taken */
 #define BEGIN_PAUSE_MAX_USEC 10000
+#define FEW 64					/* transfers that may be under way in any case */
+#define GROW_USEC 1000			/* without an answer for so long, more of them */
 #define FAILED_PAUSE_MS 1000
 
 JoDatabase *jo_courier_database = NULL;
@@ -41,6 +43,8 @@ static dlist_head done_carries = DLIST_STATIC_INIT(done_carries);
 static int	ndone = 0;
 static TimestampTz disturbed_until = 0; /* rows could not be written: nothing more is begun before */
 static TimestampTz begin_after = 0; /* a flush costs time: the next batch is to be worth it */
+static TimestampTz grow_after = 0;	/* see get_window() */
+static int	nended = 0;			/* since the last batch began */
 
 static void
 note_done(JoCarry *carry)
@@ -48,6 +52,7 @@ note_done(JoCarry *carry)
 	carry->state = JO_CARRY_DONE;
 	dlist_push_tail(&done_carries, &carry->node);
 	ndone++;
+	nended++;
 }
 
 /* ---- what is under way ends ---- */
@@ -136,7 +141,20 @@ take_new(JoCarry **carries, int max)
 	return n;
 }
 
-/* One batch; false when there is nothing to begin.  *next: when one at a gate may try again. */
+/*
+ * How many more to take.  libcurl looks at each connection to a host when it begins a
+ * transfer there, so those that answer at once are better served a few at a time: as long as answers
+ * come, each that ended makes room for one.
+ */
+static int
+get_window(TimestampTz now)
+{
+	int			few = FEW - jo_net_open_count(client);
+
+	return Max(few, now >= grow_after ? FEW : nended);
+}
+
+/* One batch; false when there is nothing to begin.  *next: when to try again, if that is known. */
 static bool
 begin_batch(TimestampTz now, TimestampTz *next)
 {
@@ -151,7 +169,14 @@ begin_batch(TimestampTz now, TimestampTz *next)
 	n = jo_carry_take_aside(carries, room);
 	n += jo_gate_next(carries + n, room - n, now, next);
 	if (n < room && jo_gate_held() < MAX_HELD)
-		n += take_new(carries + n, room - n);
+	{
+		int			window = get_window(now);
+
+		if (window > 0)
+			n += take_new(carries + n, Min(room - n, window));
+		else if (jo_courier_has_ready(jo_courier_database))
+			*next = *next == 0 ? grow_after : Min(*next, grow_after);
+	}
 	if (n == 0)
 		return false;
 	n = jo_carry_begin_all(carries, n, &disturbed);
@@ -159,6 +184,8 @@ begin_batch(TimestampTz now, TimestampTz *next)
 	if (disturbed)
 		disturbed_until = begun + FAILED_PAUSE_MS * 1000;
 	begin_after = begun + Min(begun - now, BEGIN_PAUSE_MAX_USEC);
+	grow_after = begun + GROW_USEC;
+	nended = 0;
 	for (int i = 0; i < n; i++)
 		send_out(carries[i]);
 	return true;

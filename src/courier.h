@@ -39,6 +39,7 @@ typedef struct JoCarry
 	Oid			incarnation;	/* of the extension when it was taken */
 	const JoErrandKind *kind;
 	bool		prepared;		/* errand is filled in */
+	bool		marked;			/* careful mode: it left a mark, which goes with its attempt */
 	TimestampTz prepared_at;
 	bool		writing;		/* what raised concerns the rows, not the step */
 	int			unwritten;		/* how often its end could not be written */

@@ -195,7 +195,8 @@ leave_trace(JoCarry *carry)
 	/* one that was let through a gate may have been lost under way: it goes on with its number */
 	jo_store_begin_attempt(attempt->run_id, attempt->step, attempt->item, attempt->attempt,
 						   attempt->epoch, attempt->started_at, !attempt->waited, &attempt->trace);
-	if (jo_courier_database->careful)
+	carry->marked = jo_courier_database->careful;
+	if (carry->marked)
 		jo_store_insert_mark(attempt->run_id, attempt->step, attempt->item, attempt->attempt);
 	attempt->traced = true;
 	carry->state = JO_CARRY_OPEN;
@@ -210,14 +211,18 @@ jo_carry_begin(JoCarry *carry)
 	carry->writing = false;
 	jo_stepwrite_begin(&carry->task);
 	carry->incarnation = jo_stepwrite_incarnation();
+	/* rights, rules and secrets may be others by now */
+	if (carry->prepared && now - carry->prepared_at > PREPARED_USEC)
+		jo_carry_unprepare(carry);
+	/* first, so that its wait and its permit end with it, whatever becomes of it */
+	if (carry->task.run->shape->steps[carry->task.step].gated || carry->task.state->resumed)
+		read_wait(carry);
+	make_try(carry, &try);
 	if (carry->cut)
 	{
 		jo_carry_end(carry);
 		return;
 	}
-	if (carry->task.run->shape->steps[carry->task.step].gated || carry->task.state->resumed)
-		read_wait(carry);
-	make_try(carry, &try);
 	if (carry->attempt.waited && carry->attempt.wait.kind == JO_WAIT_OUTSIDE)
 	{
 		look_at_callback(carry, &try);
@@ -230,9 +235,6 @@ jo_carry_begin(JoCarry *carry)
 		take_meaning(carry);
 		return;
 	}
-	/* rights, rules and secrets may be others by now */
-	if (carry->prepared && now - carry->prepared_at > PREPARED_USEC)
-		jo_carry_unprepare(carry);
 	if (!carry->prepared)
 		prepare(carry, &try);
 	if (!jo_gate_pass(carry, now))
@@ -266,7 +268,7 @@ jo_carry_unbegin(JoCarry *carry)
 {
 	jo_gate_leave(carry);
 	jo_carry_unprepare(carry);
-	carry->attempt.traced = carry->attempt.waited = false;
+	carry->attempt.traced = carry->attempt.waited = carry->marked = false;
 	ItemPointerSetInvalid(&carry->attempt.trace);
 	carry->state = JO_CARRY_NEW;
 	carry->meaning.outcome = JO_OUTCOME_NONE;
@@ -329,7 +331,7 @@ remove_traces(const JoCarry *carry)
 {
 	if (carry->errand.callback_token != NULL && !carry->result.callback_wait)
 		(void) jo_store_drop_claims(carry->attempt.run_id, carry->attempt.step, carry->attempt.item);
-	if (jo_courier_database->careful && carry->attempt.traced)
+	if (carry->marked)
 		jo_store_delete_mark(carry->attempt.run_id, carry->attempt.step, carry->attempt.item);
 }
 
